@@ -1,0 +1,175 @@
+//! The calling side: sign a request as AWS SDKs do, send it, and read public documents.
+//!
+//! No redirect is ever followed, no answer larger than a megabyte is read, and nothing is waited for longer than ten
+//! seconds; after two, a line on stderr says what is being waited for.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, bail};
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use countersign_core::url::{IssuerUrl, is_loopback};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+const LARGEST: usize = 1024 * 1024;
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
+
+/// A client for this URL. On loopback no proxy of the environment is asked.
+fn client(url: &str) -> anyhow::Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
+    if is_loopback(url) {
+        builder = builder.no_proxy();
+    }
+    if let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
+        let pem = std::fs::read(&path).with_context(|| format!("AWS_CA_BUNDLE: cannot read {}", path.display()))?;
+        let certificates =
+            reqwest::Certificate::from_pem_bundle(&pem).context("AWS_CA_BUNDLE: not PEM certificates")?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().context("cannot set up the HTTP client")
+}
+
+async fn send(request: reqwest::RequestBuilder, what: &str) -> anyhow::Result<Answer> {
+    patiently(what, async {
+        let mut response = request.send().await.map_err(without_url).with_context(|| what.to_owned())?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(without_url).with_context(|| what.to_owned())? {
+            if body.len() + chunk.len() > LARGEST {
+                bail!("{what}: the answer is larger than {LARGEST} bytes");
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body })
+    })
+    .await
+}
+
+fn without_url(error: reqwest::Error) -> reqwest::Error {
+    error.without_url()
+}
+
+/// Wait, and after two seconds say for what.
+pub async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    match tokio::time::timeout(Duration::from_secs(2), &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            eprintln!("still {what} ...");
+            work.await
+        }
+    }
+}
+
+/// Fetch a public document; only a 200 will do.
+pub async fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
+    let what = format!("fetching {url}");
+    let answer = send(client(url)?.get(url), &what).await?;
+    if answer.status != 200 {
+        bail!("{what}: HTTP status {}", answer.status);
+    }
+    Ok(answer.body)
+}
+
+/// The token endpoint of an issuer: `/token` below its URL, unless the path ends in it.
+pub fn token_endpoint(issuer: &IssuerUrl) -> String {
+    if issuer.path().ends_with("/token") { issuer.to_string() } else { format!("{issuer}/token") }
+}
+
+/// The region that a request to this URL is signed for: the one in an API Gateway host name, or in `AWS_REGION`.
+pub fn region_of(url: &str) -> Option<String> {
+    let host = url.split("://").nth(1)?.split(['/', ':']).next()?;
+    match host.split('.').collect::<Vec<_>>().as_slice() {
+        [_, "execute-api", region, "amazonaws", ..] => Some((*region).to_owned()),
+        _ => None,
+    }
+}
+
+/// POST, signed with AWS Signature Version 4 for `execute-api`.
+pub async fn post_signed(
+    url: &str,
+    region: &str,
+    credentials: &Credentials,
+    content_type: Option<&str>,
+    body: Vec<u8>,
+) -> anyhow::Result<Answer> {
+    let request = client(url)?.post(url).headers(signed_headers(url, region, credentials, content_type, &body)?);
+    send(request.body(body), &format!("asking {url} for a token")).await
+}
+
+/// The headers that make it a signed request.
+pub fn signed_headers(
+    url: &str,
+    region: &str,
+    credentials: &Credentials,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> anyhow::Result<HeaderMap> {
+    let identity = credentials.clone().into();
+    let mut settings = SigningSettings::default();
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("execute-api")
+        .time(SystemTime::now())
+        .settings(settings)
+        .build()?
+        .into();
+    let mut headers = HeaderMap::new();
+    if let Some(content_type) = content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type)?);
+    }
+    let plain = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let signable = SignableRequest::new("POST", url, plain.collect::<Vec<_>>().into_iter(), SignableBody::Bytes(body))?;
+    let (instructions, _) = sign(signable, &params)?.into_parts();
+    for header in instructions.into_parts().0 {
+        let mut value = HeaderValue::from_str(header.value())?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_bytes(header.name().as_bytes())?, value);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_is_appended_once() {
+        let endpoint = |url| token_endpoint(&IssuerUrl::local(url).unwrap());
+        assert_eq!(endpoint("https://id.acme.com"), "https://id.acme.com/token");
+        assert_eq!(endpoint("https://id.acme.com/v1/token"), "https://id.acme.com/v1/token");
+        assert_eq!(endpoint("http://127.0.0.1:8787/dev"), "http://127.0.0.1:8787/dev/token");
+    }
+
+    #[test]
+    fn region_is_in_the_host_name_of_an_api() {
+        let region = |url| region_of(url);
+        assert_eq!(
+            region("https://abc123.execute-api.eu-central-1.amazonaws.com/v1/token").as_deref(),
+            Some("eu-central-1")
+        );
+        assert_eq!(
+            region("https://abc123.execute-api.cn-north-1.amazonaws.com.cn/token").as_deref(),
+            Some("cn-north-1")
+        );
+        assert_eq!(region("https://id.acme.com/token"), None);
+        assert_eq!(region("http://127.0.0.1:8787/token"), None);
+    }
+}

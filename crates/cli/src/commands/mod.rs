@@ -1,0 +1,23 @@
+//! One module a command. Tokens and machine-readable output go to stdout alone, everything for people to stderr.
+
+pub mod demo;
+pub mod policy;
+pub mod serve;
+pub mod token;
+pub mod verify;
+
+/// How a command ends when it could do its work. What it could not even tell is an error, and exit 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Done, warnings included: exit 0.
+    Done,
+    /// The token, policy, caller or request is refused or invalid: exit 1.
+    Refused,
+}
+
+/// Print machine-readable output. A reader who went away is no fault of ours.
+pub(crate) fn print(text: &str) {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+}

@@ -1,0 +1,313 @@
+//! `countersign policy check`, `explain` and `schema`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use countersign_core::caller::{Caller, CallerFault, Field, Identity, Kind};
+use countersign_core::issue::{Ask, Issuer, Prepared, Refusal};
+use countersign_core::jwk::{Algorithm, Jwk};
+use countersign_core::policy::{Document, Explanation, MAX_SSM_BYTES, Policy, Problem, Verdict};
+use countersign_core::ring::{Ring, RingKey, State};
+use countersign_core::url::IssuerUrl;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Ending;
+use crate::{clock, yaml};
+
+/// Check, explain and describe policies
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Load a policy and show every mistake and warning, with line and key
+    Check(CheckArgs),
+    /// Say which rule decides for a caller, why the others do not, and what the token would say
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of the policy, for editors
+    Schema,
+}
+
+/// What to check.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The policy, YAML or JSON
+    file: PathBuf,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to explain.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// The policy, YAML or JSON
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// The caller's ARN, as `aws sts get-caller-identity` prints it
+    #[arg(long)]
+    arn: String,
+    /// Name or `aud` of the audience [default: the policy's]
+    #[arg(long, value_name = "A")]
+    audience: Option<String>,
+    /// The caller's unique id, `UserId` of `aws sts get-caller-identity`: rules that pin one need it
+    #[arg(long, value_name = "ID")]
+    principal_id: Option<String>,
+    /// The caller's organisation (o-...)
+    #[arg(long, value_name = "ID")]
+    org_id: Option<String>,
+    /// The issuer URL that the token would bear
+    #[arg(long, value_name = "URL", default_value = "https://issuer.example.com")]
+    issuer_url: String,
+    /// Print the explanation as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Run one of them.
+pub fn run(command: &Command) -> anyhow::Result<Ending> {
+    match command {
+        Command::Check(args) => check(args),
+        Command::Explain(args) => explain(args),
+        Command::Schema => {
+            super::print(&serde_json::to_string_pretty(&schema())?);
+            Ok(Ending::Done)
+        }
+    }
+}
+
+/// A problem and its line.
+#[derive(Debug, Serialize)]
+struct Finding {
+    line: usize,
+    key: String,
+    message: String,
+}
+
+/// A policy file, read.
+struct Loaded {
+    outcome: Result<(Policy, Vec<Finding>), Vec<Finding>>,
+    json_bytes: usize,
+}
+
+fn load(path: &Path) -> anyhow::Result<Loaded> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let finding = |line, problem: Problem| Finding { line, key: problem.path.to_string(), message: problem.message };
+    let document = match yaml::parse(&text) {
+        Ok(document) => document,
+        Err(problems) => {
+            let found = problems.into_iter().map(|(line, problem)| finding(line, problem)).collect();
+            return Ok(Loaded { outcome: Err(found), json_bytes: 0 });
+        }
+    };
+    let located = |problems: Vec<Problem>| {
+        let mut found: Vec<Finding> =
+            problems.into_iter().map(|problem| finding(document.line(&problem.path), problem)).collect();
+        found.sort_by_key(|finding| finding.line);
+        found
+    };
+    let json = serde_json::to_vec(&document.value)?;
+    let outcome = Policy::from_json(&json).map_err(&located).map(|policy| {
+        let warnings = located(policy.warnings());
+        (policy, warnings)
+    });
+    Ok(Loaded { outcome, json_bytes: json.len() })
+}
+
+/// A policy file that must be good: for `serve` and `explain`.
+pub(crate) fn load_policy(path: &Path) -> anyhow::Result<Policy> {
+    load(path)?.outcome.map(|(policy, _)| policy).map_err(|found| {
+        let mut text = format!("{} does not load:", path.display());
+        for Finding { line, key, message } in found {
+            let _ = write!(text, "\n  line {line}: {}{message}", prefix(&key));
+        }
+        anyhow!(text)
+    })
+}
+
+fn prefix(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!("{key}: ") }
+}
+
+fn check(args: &CheckArgs) -> anyhow::Result<Ending> {
+    let Loaded { outcome, json_bytes } = load(&args.file)?;
+    let (errors, warnings, policy) = match outcome {
+        Ok((policy, warnings)) => (Vec::new(), warnings, Some(policy)),
+        Err(errors) => (errors, Vec::new(), None),
+    };
+    if args.json {
+        let rules = policy.as_ref().map(Policy::rule_count);
+        super::print(&serde_json::to_string_pretty(&json!({
+            "ok": errors.is_empty(), "errors": errors, "warnings": warnings, "rules": rules, "json_bytes": json_bytes,
+        }))?);
+    } else {
+        let file = args.file.display();
+        for (kind, findings) in [("error", &errors), ("warning", &warnings)] {
+            for Finding { line, key, message } in findings {
+                eprintln!("{file}:{line}: {kind}: {}{message}", prefix(key));
+            }
+        }
+        if let Some(policy) = &policy {
+            eprintln!(
+                "{file}: ok: {} rules, {} audiences, {json_bytes} bytes as JSON, {} warnings",
+                policy.rule_count(),
+                policy.audience_names().count(),
+                warnings.len()
+            );
+            if json_bytes > MAX_SSM_BYTES {
+                eprintln!(
+                    "{file}: note: larger than an SSM parameter holds ({MAX_SSM_BYTES} bytes): deploy it through S3"
+                );
+            }
+        } else {
+            eprintln!("{file}: does not load: {} errors", errors.len());
+        }
+    }
+    Ok(if errors.is_empty() { Ending::Done } else { Ending::Refused })
+}
+
+/// The schema of the document, with one thing said that serde's types do not: nothing may be null.
+fn schema() -> Value {
+    let mut schema = schemars::schema_for!(Document).to_value();
+    without_null(&mut schema);
+    schema
+}
+
+fn without_null(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::Array(types)) = map.get_mut("type") {
+                types.retain(|kind| kind != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    map.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = map.get_mut("anyOf") {
+                choices.retain(|choice| choice.get("type") != Some(&json!("null")));
+                if let [Value::Object(only)] = choices.as_mut_slice() {
+                    let only = std::mem::take(only);
+                    map.remove("anyOf");
+                    map.extend(only);
+                }
+            }
+            if map.get("default") == Some(&Value::Null) {
+                map.remove("default");
+            }
+            map.values_mut().for_each(without_null);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
+
+/// What `policy explain` says.
+#[derive(Serialize)]
+struct Explained {
+    issued: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    caller: BTreeMap<&'static str, String>,
+    #[serde(flatten)]
+    explanation: Explanation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<TokenWould>,
+}
+
+/// What the token would say.
+#[derive(Serialize)]
+struct TokenWould {
+    alg: Algorithm,
+    typ: &'static str,
+    claims: Value,
+}
+
+fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
+    let policy = load_policy(&args.policy)?;
+    let issuer = Issuer::new(IssuerUrl::local(&args.issuer_url).context("--issuer-url")?, None);
+    let identity = Identity::supposed(&args.arn, args.principal_id.as_deref(), args.org_id.as_deref());
+    let body = args.audience.as_ref().map(|audience| json!({ "audience": audience }).to_string()).unwrap_or_default();
+    let ask = Ask {
+        request_id: "explain",
+        identity: &identity,
+        source_ip: None,
+        has_query: false,
+        content_type: Some("application/json"),
+        body: body.as_bytes(),
+    };
+    let decision = issuer.prepare(&ask, &policy, &standing_in(&policy)?, clock::now(), "(a new one each time)");
+    let caller = Caller::new(&identity);
+    let explained = explained(decision, &caller, &policy, args.audience.as_deref());
+    if args.json {
+        super::print(&serde_json::to_string_pretty(&explained)?);
+    } else {
+        eprint!("{}", told(&explained));
+    }
+    Ok(if explained.issued { Ending::Done } else { Ending::Refused })
+}
+
+fn explained(
+    decision: Result<Prepared, Refusal>,
+    caller: &Result<Caller, CallerFault>,
+    policy: &Policy,
+    audience: Option<&str>,
+) -> Explained {
+    let (fields, explanation) = match caller {
+        Ok(caller) => (fields(caller), policy.explain(caller, audience)),
+        Err(_) => (BTreeMap::new(), Explanation { audience: None, rules: Vec::new() }),
+    };
+    match decision {
+        Ok(prepared) => {
+            let claims = prepared.claims();
+            let token =
+                TokenWould { alg: prepared.alg(), typ: claims.typ(), claims: Value::Object(claims.as_map().clone()) };
+            Explained { issued: true, reason: None, caller: fields, explanation, token: Some(token) }
+        }
+        Err(refusal) => {
+            let reason = Some(refusal.reason.to_string());
+            Explained { issued: false, reason, caller: fields, explanation, token: None }
+        }
+    }
+}
+
+fn fields(caller: &Caller) -> BTreeMap<&'static str, String> {
+    let known = Field::ALL.into_iter().filter_map(|field| Some((field.as_str(), caller.field(field)?.to_owned())));
+    let kind: Kind = caller.kind();
+    known.chain([("kind", kind.to_string())]).collect()
+}
+
+fn told(explained: &Explained) -> String {
+    let mut text = String::new();
+    let fields: Vec<String> = explained.caller.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let _ = writeln!(text, "caller    {}", if fields.is_empty() { "none".to_owned() } else { fields.join(" ") });
+    let audience = explained.explanation.audience.as_deref();
+    let _ = writeln!(text, "audience  {}", audience.unwrap_or("none that the policy knows"));
+    for verdict in &explained.explanation.rules {
+        let mark = if verdict.verdict == Verdict::Decides { "=>" } else { "  " };
+        let _ = writeln!(text, "{mark} {} ({}) {}", verdict.rule, verdict.effect, verdict.verdict.clause());
+    }
+    match (&explained.token, &explained.reason) {
+        (Some(token), _) => {
+            let _ = writeln!(text, "a token, alg {}, typ {}, with the claims", token.alg, token.typ);
+            let _ = writeln!(text, "{:#}", token.claims);
+        }
+        (None, reason) => {
+            let _ = writeln!(text, "refused: {}", reason.as_deref().unwrap_or("unknown"));
+        }
+    }
+    text
+}
+
+/// Public keys that nobody holds the private half of, one for each lane: a supposed token is never signed.
+fn standing_in(policy: &Policy) -> anyhow::Result<Ring> {
+    let key = |lane| {
+        let public = match lane {
+            Algorithm::RS256 => Jwk::rsa(&[0xff; 256], &[1, 0, 1], None)?,
+            Algorithm::ES256 => Jwk::ec(lane, &[4; 65], None)?,
+            Algorithm::ES384 => Jwk::ec(lane, &[4; 97], None)?,
+        };
+        Ok(RingKey { public, state: State::Signing { announced_at: 0, signing_since: 0 } })
+    };
+    let keys = policy.lanes().into_iter().map(key).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Ring::new(keys, Vec::new())?)
+}

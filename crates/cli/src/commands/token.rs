@@ -1,0 +1,148 @@
+//! `countersign token`: sign a request with the AWS credentials at hand, and print the token.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::Context as _;
+use aws_config::BehaviorVersion;
+use aws_credential_types::provider::ProvideCredentials as _;
+use countersign_core::url::IssuerUrl;
+use serde_json::Value;
+
+use super::Ending;
+use crate::client::{Answer, patiently, post_signed, region_of, token_endpoint};
+
+/// Sign a request with the default AWS credential chain and print the token
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The issuer URL; /token is appended unless the path ends in it
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// Name of an audience in the policy, or its `aud` [default: the policy's]
+    #[arg(long, value_name = "A")]
+    audience: Option<String>,
+    /// Space-separated scopes [default: everything granted]
+    #[arg(long, value_name = "S")]
+    scope: Option<String>,
+    /// Lifetime in seconds, at least 60 [default: the longest granted]
+    #[arg(long, value_name = "N")]
+    expires_in: Option<u32>,
+    /// Region to sign for [default: the one in the API's host name, else that of the AWS configuration, else us-east-1]
+    #[arg(long, value_name = "R")]
+    region: Option<String>,
+    /// Print the whole answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Ask for a token.
+pub async fn run(args: Args) -> anyhow::Result<Ending> {
+    let url = token_endpoint(&IssuerUrl::local(&args.url).context("--url")?);
+    let config = patiently("looking for AWS credentials", aws_config::defaults(BehaviorVersion::latest()).load()).await;
+    let provider = config.credentials_provider().context("no AWS credential provider is configured")?;
+    let credentials = patiently("looking for AWS credentials", provider.provide_credentials()).await.context(
+        "no AWS credentials found by the default chain (environment, profile, SSO, web identity, container, instance)",
+    )?;
+    let region = args
+        .region
+        .or_else(|| region_of(&url))
+        .or_else(|| config.region().map(ToString::to_string))
+        .unwrap_or_else(|| "us-east-1".to_owned());
+    let mut body = serde_json::Map::new();
+    for (name, value) in [("audience", args.audience), ("scope", args.scope)] {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), Value::String(value));
+        }
+    }
+    if let Some(seconds) = args.expires_in {
+        body.insert("expires_in".to_owned(), seconds.into());
+    }
+    let answer = if body.is_empty() {
+        post_signed(&url, &region, &credentials, None, Vec::new()).await?
+    } else {
+        let body = serde_json::to_vec(&body)?;
+        post_signed(&url, &region, &credentials, Some("application/json"), body).await?
+    };
+    tell(&answer, &url, args.json)
+}
+
+fn tell(answer: &Answer, url: &str, json: bool) -> anyhow::Result<Ending> {
+    let id = answer.headers.get("x-request-id").or_else(|| answer.headers.get("x-amzn-requestid"));
+    let id = id.and_then(|id| id.to_str().ok()).unwrap_or("none");
+    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let member = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str);
+    if answer.status == 200 {
+        let token = member("token").with_context(|| format!("{url} answered 200 without a token (request id {id})"))?;
+        if json {
+            super::print(&body.as_ref().map(Value::to_string).unwrap_or_default());
+        } else {
+            print_token(token);
+        }
+        return Ok(Ending::Done);
+    }
+    if json && body.is_some() {
+        super::print(&body.as_ref().map(Value::to_string).unwrap_or_default());
+    }
+    let said = match (member("error"), member("error_description"), member("message").or_else(|| member("Message"))) {
+        (Some(error), description, _) => format!("{error}: {}", description.unwrap_or("no description")),
+        (None, _, Some(message)) => message.to_owned(),
+        (None, _, None) => "no explanation".to_owned(),
+    };
+    eprintln!("refused with HTTP status {}: {}", answer.status, printable(&said));
+    if let Some(advice) = advice(answer.status, member("error"), &said) {
+        eprintln!("  {advice}");
+    }
+    eprintln!("  request id {}", printable(id));
+    // 5xx and redirects say nothing about the caller.
+    if (400..500).contains(&answer.status) { Ok(Ending::Refused) } else { anyhow::bail!("no token from {url}") }
+}
+
+/// A token that goes into a file or a pipe has no newline: some of its readers do not strip one.
+fn print_token(token: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let end = if stdout.is_terminal() { "\n" } else { "" };
+    let _ = write!(stdout, "{token}{end}").and_then(|()| stdout.flush());
+}
+
+/// What the server says goes to a terminal: no control characters.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1000).collect()
+}
+
+/// What to do about it: the gateway's own messages say what, not why.
+fn advice(status: u16, error: Option<&str>, said: &str) -> Option<&'static str> {
+    Some(match (status, error) {
+        (403, Some("access_denied")) => {
+            "the signature is good; the issuer's policy gives this caller nothing. See who you are with `aws sts get-caller-identity`, and ask the issuer's owner for `countersign policy explain --arn ...`"
+        }
+        (400, Some("invalid_target")) => {
+            "see the policy's audiences for the names that this caller may ask for, or leave --audience out for the default"
+        }
+        (400, Some("invalid_scope")) => "leave --scope out to get every scope that is granted",
+        (503, _) => "the issuer cannot reach its keys or policy at the moment: try again in a few seconds",
+        (403, _) if said.contains("Missing Authentication Token") => {
+            "API Gateway says this of a path that it does not have: is --url the issuer URL, with its stage or base path?"
+        }
+        (403, _) if said.contains("security token included in the request is") => {
+            "AWS does not know these credentials, or they have expired: renew them (`aws sso login`), or look which profile is in use"
+        }
+        (403, _) if said.contains("signature we calculated does not match") => {
+            "wrong secret key, a wrong --region, or something between here and there changes the request"
+        }
+        (403, _) if said.contains("Signature expired") || said.contains("Signature not yet current") => {
+            "this machine's clock is off by more than 5 minutes"
+        }
+        (403, _) if said.contains("Credential should be scoped") => "sign for the API's region: --region",
+        (403, _) if said.contains("explicit deny") => {
+            "the API's resource policy denies this caller: another organisation?"
+        }
+        (403, _) if said.contains("not authorized") => {
+            "the caller needs `execute-api:Invoke` on POST /token of this API, in its own policy too if it is in another account"
+        }
+        _ => return None,
+    })
+}
+
+/// For the demonstration and tests: a token with these credentials, or the refusal's body.
+pub(crate) async fn request(url: &str, credentials: &aws_credential_types::Credentials) -> anyhow::Result<Answer> {
+    post_signed(url, "us-east-1", credentials, None, Vec::new()).await
+}

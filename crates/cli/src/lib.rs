@@ -1,0 +1,12 @@
+//! The command line of Countersign, and the issuer on one machine.
+//!
+//! A library so that tests and benchmarks run what the binary runs. It has the clock, the randomness, the files and the
+//! network that the core does without; it takes no decision of its own.
+
+pub mod client;
+pub mod clock;
+pub mod commands;
+pub mod serve;
+pub mod sigv4;
+pub mod verify;
+pub mod yaml;

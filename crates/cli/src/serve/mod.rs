@@ -1,0 +1,273 @@
+//! The issuer on one machine: the handlers that the Lambda functions have, behind a gateway of our own that verifies
+//! SigV4 for real.
+//!
+//! For development and tests: plain http, loopback only unless somebody says `--dangerous-listen-anywhere`. A crash in
+//! one request is answered with 500 and does not end the process.
+
+pub mod credentials;
+pub mod data;
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use countersign_core::issue::{Ask, Issuer};
+use countersign_core::response::{ErrorCode, Response as Answer};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+
+use crate::clock;
+use crate::sigv4::{self, Presented};
+use data::Data;
+
+/// What API Gateway takes of a body; beyond it, 413 before anybody looks at the signature.
+const GATEWAY_BODY: usize = 10 * 1024 * 1024;
+/// A client that sends slower than this is not waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What is running when the server is told to stop has this long to finish.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often the files are looked at: a change is seen within a second.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// Where audit lines go.
+pub type AuditSink = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// A server that listens and is yet to run.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    data: Data,
+    issuer: Issuer,
+    audit: AuditSink,
+}
+
+impl Server {
+    /// A server on this listener, with what the data directory holds.
+    pub fn new(listener: TcpListener, data: Data, audit: AuditSink) -> anyhow::Result<Self> {
+        let address = listener.local_addr().context("the listener has no address")?;
+        let issuer = Issuer::new(data.issuer().clone(), None);
+        Ok(Self { listener, address, shared: Arc::new(Shared { data, issuer, audit }) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The data directory in use.
+    pub fn data(&self) -> &Data {
+        &self.shared.data
+    }
+
+    /// Serve until `stop` completes, then finish what is running.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let graceful = GracefulShutdown::new();
+        let watcher = tokio::spawn(watch(Arc::clone(&self.shared)));
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let shared = Arc::clone(&self.shared);
+                        let service = service_fn(move |request| {
+                            let shared = Arc::clone(&shared);
+                            async move { Ok::<_, Infallible>(shared.answer(request, peer).await) }
+                        });
+                        let connection = hyper::server::conn::http1::Builder::new()
+                            .timer(TokioTimer::new())
+                            .header_read_timeout(PATIENCE)
+                            .serve_connection(TokioIo::new(stream), service);
+                        let connection = graceful.watch(connection);
+                        // A connection that breaks is its client's affair.
+                        tokio::spawn(async move { drop(connection.await) });
+                    }
+                    Err(error) => {
+                        // Out of descriptors, most likely: let some be closed before the next attempt.
+                        eprintln!("countersign: cannot accept a connection: {error}");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            }
+        }
+        drop(self.listener);
+        watcher.abort();
+        if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+            eprintln!("countersign: requests were still running after {} s and are cut off", GRACE.as_secs());
+        }
+    }
+}
+
+/// Take over what changes in the data directory, for as long as the server runs.
+async fn watch(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(WATCH);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        let shared = Arc::clone(&shared);
+        // Files and, for a new lane, the making of keys: nothing that a request should wait for.
+        if let Ok(faults) = tokio::task::spawn_blocking(move || shared.data.refresh()).await {
+            for fault in faults {
+                eprintln!("countersign: {fault}");
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Answer a request, whatever happens, and name it.
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let head = request.method() == Method::HEAD;
+        let answered = AssertUnwindSafe(self.route(request, peer, &request_id)).catch_unwind().await;
+        let mut response = answered.unwrap_or_else(|_| {
+            eprintln!("countersign: request {request_id} ended in a panic");
+            own(Answer::error(ErrorCode::ServerError, "an internal error"))
+        });
+        if head {
+            *response.body_mut() = Full::default();
+        }
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert("x-request-id", value);
+        }
+        response
+    }
+
+    async fn route(&self, request: Request<Incoming>, peer: SocketAddr, request_id: &str) -> Response<Full<Bytes>> {
+        let root = self.data.issuer().path();
+        let path = request.uri().path().strip_prefix(root).map(str::to_owned);
+        let snapshot = self.data.current();
+        let document = match path.as_deref() {
+            Some("/token") if request.method() == Method::POST => return self.token(request, peer, request_id).await,
+            Some("/token") => return own(Answer::method_not_allowed("POST")),
+            Some("/.well-known/jwks.json" | "/.well-known/jwks") => &snapshot.jwks,
+            Some("/.well-known/openid-configuration") => &snapshot.discovery,
+            // RFC 8414 section 3.1 puts it elsewhere if the issuer has a path.
+            Some("/.well-known/oauth-authorization-server") if root.is_empty() => &snapshot.discovery,
+            _ => return own(Answer::error(ErrorCode::NotFound, "there is nothing at this path")),
+        };
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return own(Answer::method_not_allowed("GET, HEAD"));
+        }
+        own(document.respond(text(request.headers(), &header::IF_NONE_MATCH)))
+    }
+
+    /// `POST /token`, from the gateway's check of the signature on.
+    async fn token(&self, request: Request<Incoming>, peer: SocketAddr, request_id: &str) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let body = match tokio::time::timeout(PATIENCE, Limited::new(body, GATEWAY_BODY).collect()).await {
+            Ok(Ok(collected)) => collected.to_bytes(),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+                return gateway(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long");
+            }
+            Ok(Err(_)) => return gateway(StatusCode::BAD_REQUEST, "Bad Request"),
+            Err(_) => return gateway(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+        };
+        let snapshot = self.data.current();
+        let presented =
+            Presented { method: parts.method.as_str(), uri: &parts.uri, headers: &parts.headers, body: &body };
+        let find = |id: &str| snapshot.credentials.find(id);
+        let credential = match sigv4::verify(&presented, "execute-api", SystemTime::now(), find) {
+            Ok(credential) => credential,
+            Err(refusal) => {
+                eprintln!("countersign: request {request_id} from {peer} refused by the gateway: {refusal}");
+                return refusal.to_response().map(|body| Full::new(Bytes::from(body)));
+            }
+        };
+        let ask = Ask {
+            request_id,
+            identity: &credential.identity(),
+            source_ip: Some(&peer.ip().to_string()),
+            has_query: parts.uri.query().is_some_and(|query| !query.is_empty()),
+            content_type: text(&parts.headers, &header::CONTENT_TYPE),
+            body: &body,
+        };
+        let (keyring, now) = (&snapshot.keyring, clock::now());
+        let token_id = uuid::Uuid::new_v4().to_string();
+        let signer = |kid: &_| keyring.signer(kid);
+        let (answer, audit) = self.issuer.issue(&ask, &snapshot.policy, keyring.public(), signer, now, &token_id).await;
+        (self.audit)(&audit.to_line());
+        own(answer)
+    }
+}
+
+/// A header's text; one that is there twice or is not text is as good as none.
+fn text<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    first.to_str().ok()
+}
+
+fn own(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// An answer as API Gateway itself gives it.
+fn gateway(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    let body = serde_json::json!({ "message": message }).to_string();
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What `serve` prints when it starts: what it made, and the lines to copy. Never a secret.
+pub fn greeting(data: &Data, address: SocketAddr) -> String {
+    let mut text = String::new();
+    let directory = std::path::absolute(data.directory()).unwrap_or_else(|_| data.directory().to_owned());
+    let shared = directory.join("aws-credentials");
+    let issuer = data.issuer();
+    let (profile, others) = data.profiles().split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let _ = writeln!(text, "countersign serve: a development issuer, plain http, on {address}");
+    let _ = writeln!(text, "  issuer          {issuer}");
+    let _ = writeln!(text, "  policy          {}", data.policy_path().display());
+    let _ = writeln!(text, "  data directory  {}", directory.display());
+    if !data.made().is_empty() {
+        let _ = writeln!(text, "  made            {}", data.made().join(", "));
+    }
+    let _ = writeln!(text, "\nCopy into another terminal:\n");
+    let _ = writeln!(text, "  export AWS_SHARED_CREDENTIALS_FILE={}", quoted(&shared.to_string_lossy()));
+    let _ = write!(text, "  export AWS_PROFILE={}", quoted(profile));
+    if !others.is_empty() {
+        let _ = write!(text, "    # or {}", others.join(", "));
+    }
+    let _ = writeln!(text, "\n  export AWS_REGION=us-east-1");
+    let _ = writeln!(text, "  countersign token --url {issuer}");
+    let _ = writeln!(text, "  awscurl --service execute-api -X POST {issuer}/token");
+    let _ = writeln!(
+        text,
+        "  aws configure export-credentials | jq -r '\"user = \\\"\" + .AccessKeyId + \":\" + .SecretAccessKey + \"\\\"\"' | \\\n    curl --config - --aws-sigv4 aws:amz:us-east-1:execute-api -X POST {issuer}/token\n"
+    );
+    let _ = write!(text, "listening on http://{address}");
+    text
+}
+
+/// A word for a POSIX shell.
+fn quoted(word: &str) -> String {
+    let plain = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-@+:=,".contains(&b));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,141 @@
+//! What loads and still deserves a thought. `policy check` shows these and ends with exit 0.
+
+use super::problem::{Path, Problem};
+use super::template::{Filter, Part};
+use super::{Action, Allow, Matcher, Policy, Profile, Rule, name_fields};
+use crate::caller::{Field, Kind};
+
+/// Every warning of the policy, in the order of its rules.
+pub(super) fn of(policy: &Policy) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    for (index, rule) in policy.rules().iter().enumerate() {
+        let path = Path::root().key("rules").index(index);
+        impossible(rule, &path, &mut warnings);
+        match &rule.action {
+            Action::Deny(_) => deny(policy, rule, &path, &mut warnings),
+            Action::Allow(allow) => {
+                folded(rule, allow, &path, &mut warnings);
+                unpinned(rule, allow, &path, &mut warnings);
+                renewing(policy, allow, &path, &mut warnings);
+            }
+        }
+    }
+    warnings
+}
+
+fn warn(warnings: &mut Vec<Problem>, path: Path, message: impl Into<String>) {
+    warnings.push(Problem { path, message: message.into() });
+}
+
+/// Entries that no caller can have.
+fn impossible(rule: &Rule, path: &Path, warnings: &mut Vec<Problem>) {
+    for (field, matchers) in &rule.when.fields {
+        for (index, matcher) in matchers.iter().enumerate() {
+            let possible = match matcher.literal() {
+                Some(text) => field.admits(text),
+                None => matcher.pieces().iter().all(|piece| piece.bytes().all(|byte| field.alphabet(byte))),
+            };
+            if !possible {
+                let path = path.key("when").key(field.as_str()).index(index);
+                warn(warnings, path, format!("no {field} is ever {:?}: this entry matches nobody", matcher.written()));
+            }
+        }
+    }
+}
+
+fn deny(policy: &Policy, rule: &Rule, path: &Path, warnings: &mut Vec<Problem>) {
+    let when = path.key("when");
+    if rule.when.entries(Field::SessionName).is_some() {
+        warn(
+            warnings,
+            when.key("session_name"),
+            "whoever assumes the role chooses the session name, and so evades this rule",
+        );
+    }
+    let roles_only = rule.when.kind == Some(Kind::Role) || rule.when.entries(Field::Role).is_some();
+    let people =
+        policy.rules().iter().any(|other| matches!(&other.action, Action::Allow(allow) if allow.kind == Kind::Sso));
+    let denied_too = policy.rules().iter().any(|other| {
+        matches!(other.action, Action::Deny(_))
+            && (other.when.kind == Some(Kind::Sso) || other.when.entries(Field::PermissionSet).is_some())
+    });
+    if roles_only && people && !denied_too {
+        warn(
+            warnings,
+            when,
+            "people of Identity Center are callers of kind sso: a permission set with the same power evades this rule (write a deny rule for it too)",
+        );
+    }
+}
+
+/// Principals that differ only by what a filter folds share a subject.
+fn folded(rule: &Rule, allow: &Allow, path: &Path, warnings: &mut Vec<Problem>) {
+    if allow.shared_subject {
+        return;
+    }
+    for part in allow.subject.parts() {
+        let Part::Field(field, filters) = part else { continue };
+        let folds = filters.iter().any(|filter| *filter != Filter::LocalPart);
+        let names = name_fields(allow.kind).contains(field);
+        if folds && names && rule.when.only_literal(*field).is_none() {
+            warn(
+                warnings,
+                path.key("grant").key("subject"),
+                format!(
+                    "callers whose {field} differs only by letter case, or by - and _, share a subject where a filter folds them"
+                ),
+            );
+        }
+    }
+}
+
+/// Names that somebody else may come to bear.
+fn unpinned(rule: &Rule, allow: &Allow, path: &Path, warnings: &mut Vec<Problem>) {
+    let has = |field| rule.when.entries(field).is_some();
+    match allow.kind {
+        Kind::Role if !has(Field::RoleId) => {
+            let literal = rule.when.only_literal(Field::Role).is_some();
+            let who = if literal {
+                "if the role is deleted, whoever may create roles can take its name"
+            } else {
+                "whoever may create roles in the account, also under a path, can take a name that matches"
+            };
+            warn(warnings, path.key("when"), format!("no `role_id`: {who}"));
+        }
+        Kind::Sso if !has(Field::RoleId) && !has(Field::PermissionSetSuffix) => warn(
+            warnings,
+            path.key("when"),
+            "neither `role_id` nor `permission_set_suffix`: a permission set of the same name, made again or by another Identity Center instance, matches too",
+        ),
+        _ => {}
+    }
+}
+
+/// A role that a token may assume and that may itself call for the next token renews its own access for ever.
+fn renewing(policy: &Policy, allow: &Allow, path: &Path, warnings: &mut Vec<Problem>) {
+    let aws =
+        allow.audiences.iter().any(|index| policy.audiences().get(*index).is_some_and(|a| a.profile == Profile::Aws));
+    if !aws {
+        return;
+    }
+    for (index, role) in allow.roles.iter().enumerate() {
+        let [Part::Literal(arn)] = role.parts() else { continue };
+        let mut parts = arn.splitn(6, ':');
+        let (account, name) = (parts.nth(4).unwrap_or_default(), arn.rsplit('/').next().unwrap_or_default());
+        let admits = |rule: &&Rule| {
+            matches!(&rule.action, Action::Allow(allow) if allow.kind == Kind::Role)
+                && rule.when.accounts.as_ref().is_some_and(|accounts| accounts.contains(account))
+                && rule
+                    .when
+                    .entries(Field::Role)
+                    .is_none_or(|entries| entries.iter().any(|m: &Matcher| m.matches(name)))
+        };
+        if let Some(rule) = policy.rules().iter().find(admits) {
+            warn(
+                warnings,
+                path.key("grant").key("roles").index(index),
+                format!("the rule `{}` lets this role itself ask for tokens: access that renews itself", rule.name),
+            );
+        }
+    }
+}

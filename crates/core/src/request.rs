@@ -1,0 +1,242 @@
+//! The body of `POST /token`: what is asked for. Strict: what is not understood is refused, never guessed.
+
+use serde::Deserialize;
+
+use crate::policy::MIN_LIFETIME;
+
+/// The largest body, in bytes.
+pub const MAX_BODY: usize = 16 * 1024;
+
+/// What a caller asks for.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenRequest {
+    /// Name or `aud` of an audience; without it, the policy's default.
+    #[serde(deserialize_with = "text")]
+    pub audience: Option<String>,
+    /// Space-separated scopes; without it, everything that is granted.
+    #[serde(deserialize_with = "text")]
+    pub scope: Option<String>,
+    /// Lifetime in whole seconds, at least 60.
+    #[serde(deserialize_with = "seconds")]
+    pub expires_in: Option<u32>,
+    /// `client_credentials` or absent (RFC 6749 section 4.4).
+    #[serde(deserialize_with = "text")]
+    pub grant_type: Option<String>,
+}
+
+/// Why a body is refused; the text goes to the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestFault {
+    /// A query parameter.
+    #[error("the token endpoint takes no query parameters; put them into the body")]
+    Query,
+    /// More than [`MAX_BODY`].
+    #[error("the body is larger than 16 KiB")]
+    TooLarge,
+    /// Neither JSON nor a form.
+    #[error("the body's Content-Type must be application/json or application/x-www-form-urlencoded")]
+    ContentType,
+    /// Not understood.
+    #[error("{0}")]
+    Body(String),
+    /// Another grant type.
+    #[error("the only grant type is client_credentials")]
+    GrantType,
+}
+
+impl TokenRequest {
+    /// Read a body. An empty one, with any Content-Type or none, asks for the defaults.
+    pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Self, RequestFault> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        if body.len() > MAX_BODY {
+            return Err(RequestFault::TooLarge);
+        }
+        let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+        let request = if essence.eq_ignore_ascii_case("application/json") {
+            Self::from_json(body)?
+        } else if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Self::from_form(body)?
+        } else {
+            return Err(RequestFault::ContentType);
+        };
+        match request.grant_type.as_deref() {
+            None | Some("client_credentials") => Ok(request),
+            Some(_) => Err(RequestFault::GrantType),
+        }
+    }
+
+    fn from_json(body: &[u8]) -> Result<Self, RequestFault> {
+        // Serde would take an array of the fields in their order for the struct.
+        if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(RequestFault::Body("the body is not a JSON object".to_owned()));
+        }
+        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body))
+            .map_err(|error| match error.path().to_string().as_str() {
+                "." | "?" => error.into_inner().to_string(),
+                path => format!("{path}: {}", error.inner()),
+            })
+            .and_then(|request| {
+                // `Deserializer::from_slice` stops after the object; what follows it must be white space.
+                serde_json::from_slice::<serde::de::IgnoredAny>(body)
+                    .map(|_| request)
+                    .map_err(|error| error.to_string())
+            })
+            .map_err(RequestFault::Body)
+    }
+
+    fn from_form(body: &[u8]) -> Result<Self, RequestFault> {
+        fn set<T>(slot: &mut Option<Option<T>>, name: &str, value: Option<T>) -> Result<(), RequestFault> {
+            if slot.replace(value).is_some() {
+                return Err(RequestFault::Body(format!("the field `{name}` appears twice")));
+            }
+            Ok(())
+        }
+        let (mut audience, mut scope, mut expires_in, mut grant_type) = (None, None, None, None);
+        for (name, value) in form_urlencoded::parse(body) {
+            // An empty value counts as absent (RFC 6749 section 3.2).
+            let value = (!value.is_empty()).then(|| value.into_owned());
+            match name.as_ref() {
+                "audience" => set(&mut audience, &name, value)?,
+                "scope" => set(&mut scope, &name, value)?,
+                "grant_type" => set(&mut grant_type, &name, value)?,
+                "expires_in" => {
+                    let number = value.map(|text| digits(&text)).transpose().map_err(RequestFault::Body)?;
+                    set(&mut expires_in, &name, number)?;
+                }
+                other => return Err(RequestFault::Body(format!("unknown field `{}`", printable(other)))),
+            }
+        }
+        Ok(Self {
+            audience: audience.flatten(),
+            scope: scope.flatten(),
+            expires_in: expires_in.flatten(),
+            grant_type: grant_type.flatten(),
+        })
+    }
+}
+
+/// What goes back into an error text: short and without control characters.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match String::deserialize(deserializer)? {
+        text if text.is_empty() => Err(serde::de::Error::custom("an empty string; leave the field out")),
+        text => Ok(Some(text)),
+    }
+}
+
+fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    bounded(u64::deserialize(deserializer)?).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn digits(text: &str) -> Result<u32, String> {
+    let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    number
+        .ok_or_else(|| "not a number of whole seconds".to_owned())
+        .and_then(bounded)
+        .map_err(|why| format!("expires_in: {why}"))
+}
+
+/// Longer than any lifetime is as good as the longest.
+fn bounded(seconds: u64) -> Result<u32, String> {
+    if seconds < u64::from(MIN_LIFETIME) {
+        return Err(format!("at least {MIN_LIFETIME} seconds"));
+    }
+    Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(body: &str) -> Result<TokenRequest, RequestFault> {
+        TokenRequest::parse(Some("application/json"), body.as_bytes())
+    }
+
+    fn form(body: &str) -> Result<TokenRequest, RequestFault> {
+        TokenRequest::parse(Some("application/x-www-form-urlencoded"), body.as_bytes())
+    }
+
+    fn full() -> TokenRequest {
+        TokenRequest {
+            audience: Some("snowflake".into()),
+            scope: Some("a b".into()),
+            expires_in: Some(300),
+            grant_type: Some("client_credentials".into()),
+        }
+    }
+
+    #[test]
+    fn reads_json_and_forms() {
+        let written = r#" {"audience":"snowflake","scope":"a b","expires_in":300,"grant_type":"client_credentials"} "#;
+        assert_eq!(json(written).unwrap(), full());
+        assert_eq!(form("audience=snowflake&scope=a+b&expires_in=300&grant_type=client_credentials").unwrap(), full());
+        assert_eq!(json("{}").unwrap(), TokenRequest::default());
+        assert_eq!(form("audience=&scope=").unwrap(), TokenRequest::default());
+        for content_type in [None, Some("text/plain"), Some("application/json")] {
+            assert_eq!(TokenRequest::parse(content_type, b"").unwrap(), TokenRequest::default());
+        }
+        let charset = TokenRequest::parse(Some("Application/JSON; charset=utf-8"), b"{}");
+        assert_eq!(charset.unwrap(), TokenRequest::default());
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_understand() {
+        for (body, why) in [
+            ("[]", "not a JSON object"),
+            ("null", "not a JSON object"),
+            (r#"["snowflake"]"#, "not a JSON object"),
+            ("{", "EOF"),
+            ("{} {}", "trailing"),
+            (r#"{"audience":"a","audience":"b"}"#, "duplicate field `audience`"),
+            (r#"{"resource":"a"}"#, "unknown field `resource`"),
+            (r#"{"audience":null}"#, "audience: invalid type: null"),
+            (r#"{"audience":""}"#, "audience: an empty string"),
+            (r#"{"audience":["a"]}"#, "audience: invalid type: sequence"),
+            (r#"{"expires_in":"300"}"#, "expires_in: invalid type: string"),
+            (r#"{"expires_in":300.0}"#, "expires_in: invalid type: floating point"),
+            (r#"{"expires_in":3e2}"#, "expires_in: invalid type: floating point"),
+            (r#"{"expires_in":-300}"#, "expires_in: invalid value: integer `-300`"),
+            (r#"{"expires_in":59}"#, "expires_in: at least 60"),
+            (r#"{"expires_in":1e400}"#, "expires_in: number out of range"),
+        ] {
+            let error = json(body).unwrap_err().to_string();
+            assert!(error.contains(why), "{body}: {error}");
+        }
+        for (body, why) in [
+            ("audience=a&audience=b", "`audience` appears twice"),
+            ("scope=&scope=a", "`scope` appears twice"),
+            ("resource=a", "unknown field `resource`"),
+            ("expires_in=3e2", "expires_in: not a number"),
+            ("expires_in=%2B300", "expires_in: not a number"),
+            ("expires_in=-1", "expires_in: not a number"),
+            ("expires_in=99999999999999999999999", "expires_in: not a number"),
+            ("expires_in=59", "expires_in: at least 60"),
+            ("{}", "unknown field `{}`"),
+        ] {
+            let error = form(body).unwrap_err().to_string();
+            assert!(error.contains(why), "{body}: {error}");
+        }
+        for content_type in [None, Some(""), Some("text/plain"), Some("application/jsonx")] {
+            assert_eq!(TokenRequest::parse(content_type, b"{}"), Err(RequestFault::ContentType), "{content_type:?}");
+        }
+        let large = vec![b' '; MAX_BODY + 1];
+        assert_eq!(TokenRequest::parse(Some("application/json"), &large), Err(RequestFault::TooLarge));
+    }
+
+    #[test]
+    fn refuses_another_grant_type() {
+        assert_eq!(json(r#"{"grant_type":"password"}"#), Err(RequestFault::GrantType));
+        assert_eq!(form("grant_type=password"), Err(RequestFault::GrantType));
+    }
+
+    #[test]
+    fn longer_than_any_lifetime_is_as_good_as_the_longest() {
+        assert_eq!(json(r#"{"expires_in":18446744073709551615}"#).unwrap().expires_in, Some(u32::MAX));
+    }
+}

@@ -1,0 +1,156 @@
+//! A private key in this process: parsed once, checked, and able to sign (aws-lc-rs).
+
+use std::fmt;
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    KeyPair as _, RSA_PKCS1_SHA256,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use countersign_core::jwk::{Algorithm, Jwk, JwkFault, KeyId};
+use countersign_core::jws::{Signer, SigningInput, Unavailable};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
+use zeroize::Zeroizing;
+
+/// A private key that signs with one algorithm, under one name.
+pub struct LocalKey {
+    jwk: Jwk,
+    pair: Pair,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ec(EcdsaKeyPair),
+}
+
+/// Why a text is not a key that signs here. It never repeats the text.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFault {
+    /// Not PEM with a private key.
+    #[error("not a PEM private key (PKCS#8, or PKCS#1 for RSA)")]
+    Pem,
+    /// Not a key of the lane that it is said to be of: wrong type or curve, too short, or inconsistent.
+    #[error("not a usable {0} key: {1}")]
+    Rejected(Algorithm, String),
+    /// No lane takes it.
+    #[error("neither RSA (2048 to 8192 bits) nor on P-256 or P-384")]
+    NoLane,
+    /// Its public half may not be published.
+    #[error(transparent)]
+    Public(#[from] JwkFault),
+    /// The generator failed.
+    #[error("no key could be made: {0}")]
+    Generation(String),
+}
+
+fn curve(alg: Algorithm) -> Option<&'static EcdsaSigningAlgorithm> {
+    match alg {
+        Algorithm::RS256 => None,
+        Algorithm::ES256 => Some(&ECDSA_P256_SHA256_FIXED_SIGNING),
+        Algorithm::ES384 => Some(&ECDSA_P384_SHA384_FIXED_SIGNING),
+    }
+}
+
+impl LocalKey {
+    /// Make a key of this lane (RSA: 2048 bits) and give it as it is to be stored, PKCS#8 in PEM.
+    pub fn generate(alg: Algorithm) -> Result<(Self, Zeroizing<String>), KeyFault> {
+        let failed = |_| KeyFault::Generation("aws-lc refused".to_owned());
+        let der = match curve(alg) {
+            None => {
+                let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
+                Zeroizing::new(pair.as_der().map_err(failed)?.as_ref().to_vec())
+            }
+            Some(curve) => {
+                let pair = EcdsaKeyPair::generate(curve).map_err(failed)?;
+                Zeroizing::new(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec())
+            }
+        };
+        let pem = pem_of(&der);
+        let key = Self::from_pem(&pem, alg, None)?;
+        Ok((key, pem))
+    }
+
+    /// Parse a PEM private key of this lane. Its name is its thumbprint unless it is already published under another.
+    pub fn from_pem(pem: &str, alg: Algorithm, kid: Option<KeyId>) -> Result<Self, KeyFault> {
+        let rejected = |error: aws_lc_rs::error::KeyRejected| KeyFault::Rejected(alg, error.to_string());
+        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyFault::Pem)?;
+        let (pair, jwk) = match (curve(alg), &der) {
+            (None, PrivateKeyDer::Pkcs1(_) | PrivateKeyDer::Pkcs8(_)) => {
+                let pair = match &der {
+                    PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()),
+                    _ => RsaKeyPair::from_pkcs8(der.secret_der()),
+                }
+                .map_err(rejected)?;
+                let public = pair.public_key();
+                let n = public.modulus().big_endian_without_leading_zero();
+                let jwk = Jwk::rsa(n, public.exponent().big_endian_without_leading_zero(), kid)?;
+                (Pair::Rsa(pair), jwk)
+            }
+            (Some(curve), PrivateKeyDer::Pkcs8(key)) => {
+                let pair = EcdsaKeyPair::from_pkcs8(curve, key.secret_pkcs8_der()).map_err(rejected)?;
+                let jwk = Jwk::ec(alg, pair.public_key().as_ref(), kid)?;
+                (Pair::Ec(pair), jwk)
+            }
+            _ => return Err(KeyFault::Pem),
+        };
+        Ok(Self { jwk, pair })
+    }
+
+    /// Parse a PEM private key of whichever lane takes it.
+    pub fn from_pem_of_any_lane(pem: &str, kid: Option<&KeyId>) -> Result<Self, KeyFault> {
+        PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyFault::Pem)?;
+        [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384]
+            .into_iter()
+            .find_map(|alg| Self::from_pem(pem, alg, kid.cloned()).ok())
+            .ok_or(KeyFault::NoLane)
+    }
+
+    /// Sign bytes, without waiting: what [`Signer::sign`] does.
+    pub fn sign_now(&self, message: &[u8]) -> Result<Vec<u8>, Unavailable> {
+        let failed = |_| Unavailable::Failed("aws-lc refused to sign".to_owned());
+        match &self.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(failed)?;
+                Ok(signature)
+            }
+            Pair::Ec(pair) => Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec()),
+        }
+    }
+}
+
+impl Signer for LocalKey {
+    fn key(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    async fn sign(&self, input: &SigningInput) -> Result<Vec<u8>, Unavailable> {
+        self.sign_now(input.as_bytes())
+    }
+}
+
+impl fmt::Debug for LocalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalKey({})", self.jwk.kid())
+    }
+}
+
+/// PKCS#8 in PEM (RFC 7468 section 10): lines of 64 characters.
+fn pem_of(der: &[u8]) -> Zeroizing<String> {
+    let text = Zeroizing::new(STANDARD.encode(der));
+    // Grown once, so that no half-written copy of the key stays behind.
+    let mut pem = Zeroizing::new(String::with_capacity(text.len() + text.len() / 64 + 64));
+    pem.push_str("-----BEGIN PRIVATE KEY-----\n");
+    for (index, letter) in text.chars().enumerate() {
+        if index > 0 && index % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(letter);
+    }
+    pem.push_str("\n-----END PRIVATE KEY-----\n");
+    pem
+}
