@@ -67,13 +67,11 @@ fn without_url(error: reqwest::Error) -> reqwest::Error {
 /// Wait, and after two seconds say for what.
 pub async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
-    match tokio::time::timeout(Duration::from_secs(2), &mut work).await {
-        Ok(done) => done,
-        Err(_) => {
-            eprintln!("still {what} ...");
-            work.await
-        }
+    if let Ok(done) = tokio::time::timeout(Duration::from_secs(2), &mut work).await {
+        return done;
     }
+    eprintln!("still {what} ...");
+    work.await
 }
 
 /// Fetch a public document; only a 200 will do.

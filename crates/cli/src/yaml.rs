@@ -262,7 +262,7 @@ mod tests {
             ("a: [", ""),
             ("a: b: c", ""),
             ("[a, b]: c", "cannot be a key"),
-            ("\t- a", ""),
+            ("a: {", ""),
             (&format!("{}{}", "[".repeat(80), "]".repeat(80)), "nested deeper"),
         ] {
             let found = parse(text).unwrap_err();

@@ -1,5 +1,7 @@
 //! The body of `POST /token`: what is asked for. Strict: what is not understood is refused, never guessed.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use crate::policy::MIN_LIFETIME;
@@ -88,33 +90,26 @@ impl TokenRequest {
     }
 
     fn from_form(body: &[u8]) -> Result<Self, RequestFault> {
-        fn set<T>(slot: &mut Option<Option<T>>, name: &str, value: Option<T>) -> Result<(), RequestFault> {
-            if slot.replace(value).is_some() {
+        let mut request = Self::default();
+        let mut seen = BTreeSet::new();
+        for (name, value) in form_urlencoded::parse(body) {
+            let known = matches!(name.as_ref(), "audience" | "scope" | "expires_in" | "grant_type");
+            if !known {
+                return Err(RequestFault::Body(format!("unknown field `{}`", printable(&name))));
+            }
+            if !seen.insert(name.clone()) {
                 return Err(RequestFault::Body(format!("the field `{name}` appears twice")));
             }
-            Ok(())
-        }
-        let (mut audience, mut scope, mut expires_in, mut grant_type) = (None, None, None, None);
-        for (name, value) in form_urlencoded::parse(body) {
             // An empty value counts as absent (RFC 6749 section 3.2).
             let value = (!value.is_empty()).then(|| value.into_owned());
             match name.as_ref() {
-                "audience" => set(&mut audience, &name, value)?,
-                "scope" => set(&mut scope, &name, value)?,
-                "grant_type" => set(&mut grant_type, &name, value)?,
-                "expires_in" => {
-                    let number = value.map(|text| digits(&text)).transpose().map_err(RequestFault::Body)?;
-                    set(&mut expires_in, &name, number)?;
-                }
-                other => return Err(RequestFault::Body(format!("unknown field `{}`", printable(other)))),
+                "audience" => request.audience = value,
+                "scope" => request.scope = value,
+                "grant_type" => request.grant_type = value,
+                _ => request.expires_in = value.map(|text| digits(&text)).transpose().map_err(RequestFault::Body)?,
             }
         }
-        Ok(Self {
-            audience: audience.flatten(),
-            scope: scope.flatten(),
-            expires_in: expires_in.flatten(),
-            grant_type: grant_type.flatten(),
-        })
+        Ok(request)
     }
 }
 

@@ -37,7 +37,8 @@ pub struct Args {
 /// Ask for a token.
 pub async fn run(args: Args) -> anyhow::Result<Ending> {
     let url = token_endpoint(&IssuerUrl::local(&args.url).context("--url")?);
-    let config = patiently("looking for AWS credentials", aws_config::defaults(BehaviorVersion::latest()).load()).await;
+    let config = Box::pin(aws_config::defaults(BehaviorVersion::latest()).load());
+    let config = patiently("looking for AWS credentials", config).await;
     let provider = config.credentials_provider().context("no AWS credential provider is configured")?;
     let credentials = patiently("looking for AWS credentials", provider.provide_credentials()).await.context(
         "no AWS credentials found by the default chain (environment, profile, SSO, web identity, container, instance)",

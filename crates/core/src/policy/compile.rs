@@ -175,7 +175,7 @@ fn lifetime(written: Option<&Text>, default: u32, path: &Path, problems: &mut Pr
     let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u32>().ok()).flatten();
     match number.and_then(|number| number.checked_mul(unit)) {
         None | Some(0) => {
-            problems.push(path.clone(), format!("{text:?} is not a duration: an integer with s, m or h, as 15m"))
+            problems.push(path.clone(), format!("{text:?} is not a duration: an integer with s, m or h, as 15m"));
         }
         Some(seconds) if (MIN_LIFETIME..=MAX_LIFETIME).contains(&seconds) => return Some(seconds),
         Some(seconds) => problems.push(path.clone(), format!("{seconds} s: a lifetime is 60s to 1h")),
@@ -257,7 +257,7 @@ impl Compiler<'_> {
         let deny = document.effect == Effect::Deny;
         let when = self.when(when_document, deny, &path.key("when"), problems);
         if deny {
-            return self.deny(document, name, when, path, problems);
+            return Some(self.deny(document, name, when, path, problems));
         }
         if document.audiences.is_some() {
             problems.push(path.key("audiences"), "an allow rule names its audiences in `grant`");
@@ -306,7 +306,7 @@ impl Compiler<'_> {
                 None => members,
                 Some(accounts) => {
                     let both: BTreeSet<String> = accounts.intersection(&members).cloned().collect();
-                    if both.is_empty() {
+                    if both.is_empty() && !members.is_empty() {
                         problems.push(
                             path.key("account_set"),
                             "no account is in `account` and in `account_set`: both must match",
@@ -342,14 +342,7 @@ impl Compiler<'_> {
         members
     }
 
-    fn deny(
-        &self,
-        document: &RuleDocument,
-        name: String,
-        when: When,
-        path: &Path,
-        problems: &mut Problems,
-    ) -> Option<Rule> {
+    fn deny(&self, document: &RuleDocument, name: String, when: When, path: &Path, problems: &mut Problems) -> Rule {
         if document.grant.is_some() {
             problems.push(path.key("grant"), "a deny rule grants nothing");
         }
@@ -357,7 +350,7 @@ impl Compiler<'_> {
             problems.push(path.key("when"), "a deny rule needs at least one field: this one would deny everybody");
         }
         let audiences = document.audiences.as_ref().map(|list| self.audiences(list, &path.key("audiences"), problems));
-        Some(Rule { name, when, action: Action::Deny(audiences) })
+        Rule { name, when, action: Action::Deny(audiences) }
     }
 
     fn audiences(&self, list: &List, path: &Path, problems: &mut Problems) -> BTreeSet<usize> {
@@ -378,24 +371,22 @@ impl Compiler<'_> {
     }
 
     fn allow(&self, grant: &GrantDocument, check: &mut RuleCheck<'_, '_>, path: &Path) -> Option<Allow> {
-        let audiences = match &grant.audiences {
-            Some(list) => self.audiences(list, &path.key("audiences"), check.problems),
-            None => {
-                check.problems.push(path.key("audiences"), "is missing: which audiences the rule is for");
-                BTreeSet::new()
-            }
+        let audiences = if let Some(list) = &grant.audiences {
+            self.audiences(list, &path.key("audiences"), check.problems)
+        } else {
+            check.problems.push(path.key("audiences"), "is missing: which audiences the rule is for");
+            BTreeSet::new()
         };
         let profiles: Vec<Profile> =
             audiences.iter().filter_map(|index| Some(self.audiences.get(*index)?.as_ref()?.profile)).collect();
         let snowflake = profiles.contains(&Profile::Snowflake);
         let aws = profiles.contains(&Profile::Aws) || profiles.len() < audiences.len();
 
-        let subject = match &grant.subject {
-            Some(Text(text)) => check.template(text, Place::Subject, &path.key("subject")),
-            None => {
-                check.problems.push(path.key("subject"), "is missing: the token's `sub`");
-                None
-            }
+        let subject = if let Some(Text(text)) = &grant.subject {
+            check.template(text, Place::Subject, &path.key("subject"))
+        } else {
+            check.problems.push(path.key("subject"), "is missing: the token's `sub`");
+            None
         };
         let scopes_path = path.key("scopes");
         let written_scopes = grant.scopes.as_ref().map_or(&[][..], |list| list.0.as_slice());
@@ -564,8 +555,7 @@ impl RuleCheck<'_, '_> {
         for (index, part) in parts.iter().enumerate() {
             match part {
                 Part::Literal(text) if text.contains([':', '/']) => open = None,
-                Part::Literal(_) => {}
-                Part::Field(Field::Account | Field::PermissionSetSuffix, _) => {}
+                Part::Literal(_) | Part::Field(Field::Account | Field::PermissionSetSuffix, _) => {}
                 Part::Field(field, _) => {
                     let before_user = matches!(parts.get(index + 1), Some(Part::Field(Field::User, _)));
                     if *field == Field::Path && index + 1 < parts.len() && !before_user {

@@ -65,25 +65,22 @@ pub(super) fn check(rules: &[Option<Rule>], path: &Path, problems: &mut Problems
 /// either carried by that subject or one and the same literal in both rules. The same way: the same template, filters
 /// that fold apart, and the same domain where `local_part` drops it.
 fn same_principals(first: &Rule, second: &Rule) -> bool {
-    let (Action::Allow(a), Action::Allow(b)) = (&first.action, &second.action) else { return false };
-    if a.kind != b.kind {
+    let (Action::Allow(allow), Action::Allow(other)) = (&first.action, &second.action) else { return false };
+    if allow.kind != other.kind {
         return false;
     }
-    let literal_equal = name_fields(a.kind).iter().all(|name| {
-        first.when.only_literal(*name).is_some() && first.when.only_literal(*name) == second.when.only_literal(*name)
-    });
-    let one_account = one_and_equal(&first.when, &second.when);
-    if one_account && literal_equal {
+    let (when, others) = (&first.when, &second.when);
+    let equal = |name: Field| when.only_literal(name).is_some() && when.only_literal(name) == others.only_literal(name);
+    let one_account = one_and_equal(when, others);
+    let names = name_fields(allow.kind);
+    if one_account && names.iter().all(|name| equal(*name)) {
         return true;
     }
-    let carried = |field: Field| carries_identity(&a.subject, field);
-    let named = name_fields(a.kind).iter().all(|name| {
-        carried(*name)
-            || (first.when.only_literal(*name).is_some()
-                && first.when.only_literal(*name) == second.when.only_literal(*name))
-    });
-    let located = one_account || (carried(Field::Account) && partition_told(a, first, second));
-    named && located && alike(&a.subject, &b.subject, &first.when, &second.when)
+    let one_partition = when.partitions.len() == 1 && when.partitions == others.partitions;
+    let carried = |field: Field| carries_identity(&allow.subject, field);
+    let located = one_account || (carried(Field::Account) && (one_partition || carried(Field::Partition)));
+    let named = names.iter().all(|name| carried(*name) || equal(*name));
+    located && named && alike(&allow.subject, &other.subject, when.domain() == others.domain())
 }
 
 /// One partition and one account, the same in both.
@@ -92,19 +89,14 @@ fn one_and_equal(first: &When, second: &When) -> bool {
     one(first) && one(second) && first.partitions == second.partitions && first.accounts == second.accounts
 }
 
-fn partition_told(allow: &Allow, first: &Rule, second: &Rule) -> bool {
-    let one = first.when.partitions.len() == 1 && first.when.partitions == second.when.partitions;
-    one || allow.subject.carries(Field::Partition)
-}
-
 /// Equal templates, filters that fold apart.
-fn alike(a: &Template, b: &Template, first: &When, second: &When) -> bool {
+fn alike(first: &Template, second: &Template, domains_equal: bool) -> bool {
     let local = |filters: &[Filter]| filters.contains(&Filter::LocalPart);
-    a.parts().len() == b.parts().len()
-        && a.parts().iter().zip(b.parts()).all(|pair| match pair {
-            (Part::Literal(x), Part::Literal(y)) => x == y,
-            (Part::Field(x, f), Part::Field(y, g)) => {
-                x == y && local(f) == local(g) && (!local(f) || first.domain() == second.domain())
+    first.parts().len() == second.parts().len()
+        && first.parts().iter().zip(second.parts()).all(|pair| match pair {
+            (Part::Literal(text), Part::Literal(other)) => text == other,
+            (Part::Field(field, filters), Part::Field(other, others)) => {
+                field == other && local(filters) == local(others) && (!local(filters) || domains_equal)
             }
             _ => false,
         })
@@ -181,7 +173,11 @@ impl Automaton {
 
     fn field(&mut self, from: usize, field: Field, filters: &[Filter], when: &When, rough: bool) -> usize {
         let end = self.state();
-        let any = [Matcher::new("*")];
+        let any = [Matcher::new(match field {
+            Field::RoleId => "AROA*",
+            Field::UserId => "AIDA*",
+            _ => "*",
+        })];
         let listed: Vec<Matcher>;
         let entries: &[Matcher] = match field {
             Field::Account => {

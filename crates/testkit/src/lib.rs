@@ -1,0 +1,14 @@
+//! What the tests of every crate share: a running `serve`, the foreign tools, and a verifier that signs nothing.
+//!
+//! **Owns** how a test starts things and where it finds them. **Refuses** to know the package `countersign`: the binary's
+//! path is an argument, so that a test speaks to what users run. Nothing that is shipped links this crate.
+//!
+//! Everything here panics when the machine is not as it should be: a test that cannot run has failed.
+
+#![allow(clippy::panic, clippy::missing_panics_doc, reason = "a test fails by panicking, and says so above")]
+
+pub mod cast;
+pub mod keys;
+pub mod serve;
+pub mod tools;
+pub mod verifier;

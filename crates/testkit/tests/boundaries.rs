@@ -1,0 +1,156 @@
+//! What each crate may be built from. A rule that the compiler does not hold is held here: cargo is asked for the
+//! packages that a crate really reaches through normal and build dependencies, with all of its features on.
+//!
+//! A rule names packages as cargo does; `aws-*` means every package whose name begins with `aws-`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Every package that `package` is built from, itself included, with all the versions of it.
+fn built_from(package: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--quiet", "--package", package, "--all-features"])
+        .args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
+        .current_dir(testkit::tools::workspace_root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
+
+    let mut packages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in String::from_utf8(output.stdout).expect("cargo writes text").lines() {
+        // `name v1.2.3`, then perhaps `(proc-macro)`, `(/its/path)` or `(*)`.
+        let mut words = line.split(' ');
+        if let (Some(name), Some(version)) = (words.next(), words.next()) {
+            packages.entry(name.to_owned()).or_default().insert(version.to_owned());
+        }
+    }
+    // A rule about nothing would hold: what is read has to be the tree of this package, and more than the package alone.
+    assert!(
+        packages.contains_key(package) && packages.contains_key("serde"),
+        "not the tree of {package}: {packages:?}"
+    );
+    packages
+}
+
+/// Fails if `package` reaches one of `forbidden`, with the reason.
+fn reaches_none(package: &str, forbidden: &[&str], reason: &str) {
+    let packages = built_from(package);
+    let reached: Vec<&String> =
+        packages.keys().filter(|name| forbidden.iter().any(|pattern| matches(pattern, name))).collect();
+    assert!(
+        reached.is_empty(),
+        "{package} is built from {reached:?}, and may not be: {reason}. `cargo tree -p {package} -i {}` says why it is",
+        reached.first().map_or("", |name| name.as_str())
+    );
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |beginning| name.starts_with(beginning))
+}
+
+#[test]
+fn a_rule_with_a_star_means_a_beginning_and_one_without_means_the_name() {
+    assert!(matches("aws-*", "aws-lc-rs") && matches("ring", "ring"));
+    assert!(!matches("ring", "string") && !matches("aws-*", "laws-of"));
+}
+
+#[test]
+#[should_panic(expected = "and may not be: it is a test")]
+fn a_rule_that_is_broken_fails() {
+    reaches_none("countersign-core", &["serd*"], "it is a test");
+}
+
+#[test]
+fn the_core_runs_nothing_and_talks_to_nobody() {
+    reaches_none(
+        "countersign-core",
+        &["tokio*", "async-std", "smol", "futures*", "hyper*", "http", "http-body*", "reqwest", "ureq", "lambda_*"],
+        "the decision is one synchronous function; Lambda, local server and command line bring their own runtime and HTTP",
+    );
+}
+
+#[test]
+fn the_core_knows_no_aws() {
+    reaches_none(
+        "countersign-core",
+        &["aws-*", "aws_*"],
+        "it decides about values; whoever fetches them from AWS is another crate, so that the decision can be tested whole",
+    );
+}
+
+#[test]
+fn the_core_cannot_hold_or_use_a_private_key() {
+    reaches_none(
+        "countersign-core",
+        &[
+            "aws-lc*",
+            "ring",
+            "rustls*",
+            "openssl*",
+            "rsa",
+            "p256",
+            "p384",
+            "ed25519*",
+            "jsonwebtoken",
+            "countersign-keys",
+        ],
+        "the function that serves the JWKS links it, and must not be able to sign",
+    );
+}
+
+#[test]
+fn the_core_is_told_the_time_and_the_ids() {
+    reaches_none(
+        "countersign-core",
+        &["rand", "rand_*", "getrandom", "fastrand", "uuid", "time", "chrono", "jiff"],
+        "now and token id are arguments: the same request at the same moment is the same decision, in a test as in production",
+    );
+}
+
+#[test]
+fn the_signing_crate_signs_and_does_nothing_else() {
+    reaches_none(
+        "countersign-keys",
+        &["jsonwebtoken"],
+        "it parses the key for every token, which doubles the cost; and who signs must not be who verifies in the tests",
+    );
+    reaches_none(
+        "countersign-keys",
+        &["tokio*", "hyper*", "http", "reqwest", "rustls", "aws-config", "aws-sdk-*", "aws-sigv4"],
+        "the private half has no way out: nothing in it opens a connection",
+    );
+}
+
+#[test]
+fn nothing_of_the_tests_is_shipped() {
+    reaches_none(
+        "countersign",
+        &["testkit", "proptest"],
+        "fixtures hold private keys that the public knows, and fakes that say yes",
+    );
+}
+
+#[test]
+fn the_command_line_has_one_of_each_that_must_agree_with_itself() {
+    let packages = built_from("countersign");
+    for (name, reason) in [
+        ("aws-lc-rs", "two would be two random number generators and two ideas of a valid key"),
+        ("aws-lc-sys", "the C library is most of the binary"),
+        ("rustls", "two would be two trust stores and two sets of protocol settings"),
+        ("hyper", "two would be two HTTP parsers, and what one refuses the other may accept"),
+        ("http", "types of two versions are not the same types, and every border would copy"),
+        ("tokio", "a task of one runtime hangs on the timer of another"),
+    ] {
+        let versions = packages.get(name).unwrap_or_else(|| panic!("{name} is not in the tree: take it off this list"));
+        assert_eq!(versions.len(), 1, "{name} is there as {versions:?}: {reason}");
+    }
+}
+
+#[test]
+fn one_library_does_all_cryptography_of_the_command_line() {
+    reaches_none(
+        "countersign",
+        &["ring", "rsa", "openssl", "openssl-sys", "native-tls", "boring*", "mbedtls*", "s2n-tls*", "p256", "p384"],
+        "aws-lc signs, verifies and makes TLS; a second library doubles what has to be watched",
+    );
+}
