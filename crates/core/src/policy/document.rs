@@ -18,7 +18,7 @@ use crate::jwk::Algorithm;
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(title = "Countersign policy", deny_unknown_fields))]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Document {
     /// The format's version: 1.
     #[cfg_attr(feature = "schema", schemars(required, range(min = 1, max = 1)))]
@@ -28,19 +28,21 @@ pub struct Document {
     /// The audience of a request that names none.
     pub(super) default_audience: Option<Text>,
     /// Named lists of 12-digit account ids, for `account_set`.
+    #[serde(default)]
     pub(super) account_sets: BTreeMap<String, List>,
     /// The relying parties, by name.
-    #[cfg_attr(feature = "schema", schemars(required))]
+    #[serde(default)]
     pub(super) audiences: BTreeMap<String, AudienceDocument>,
     /// The rules. A matching deny rule wins wherever it stands; otherwise the first matching allow rule.
-    #[cfg_attr(feature = "schema", schemars(required, length(max = 500)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 500)))]
+    #[serde(default)]
     pub(super) rules: Vec<RuleDocument>,
 }
 
 /// A relying party.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AudienceDocument {
     /// The token's `aud`.
     #[cfg_attr(feature = "schema", schemars(required))]
@@ -53,6 +55,7 @@ pub(super) struct AudienceDocument {
     /// The key lane that signs. Default: RS256.
     pub(super) alg: Option<Algorithm>,
     /// Add the claim `aws` with the caller's account, ARN, principal id and organisation.
+    #[serde(default)]
     pub(super) include_caller: bool,
 }
 
@@ -103,12 +106,13 @@ impl Profile {
 /// One rule.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RuleDocument {
     /// The rule's name in audit records and explanations; no two rules share one.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(super) name: Option<Text>,
     /// Default: allow.
+    #[serde(default)]
     pub(super) effect: Effect,
     /// Whom the rule means: every field must match, and of a field's list one entry.
     #[cfg_attr(feature = "schema", schemars(required))]
@@ -118,8 +122,10 @@ pub(super) struct RuleDocument {
     /// Of a deny rule: the audiences that it denies. Default: all.
     pub(super) audiences: Option<List>,
     /// Meant: several principals share one subject.
+    #[serde(default)]
     pub(super) shared_subject: bool,
     /// Meant: a session name, which its caller chooses, decides or is told.
+    #[serde(default)]
     pub(super) trust_session_name: bool,
 }
 
@@ -136,7 +142,7 @@ pub(super) enum Effect {
 /// Whom a rule means. Names take patterns: literal text with `*` for any run of characters.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub(super) struct WhenDocument {
     /// The kind of caller; mandatory in an allow rule.
     pub(super) kind: Option<Kind>,
@@ -169,7 +175,7 @@ pub(super) struct WhenDocument {
 /// What an allow rule gives. Strings are templates: `{field}` and `{field|filter}`.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub(super) struct GrantDocument {
     /// The audiences, by name.
     #[cfg_attr(feature = "schema", schemars(required))]
@@ -182,8 +188,10 @@ pub(super) struct GrantDocument {
     /// The lifetime: 60s to 1h. Default: 10m.
     pub(super) lifetime: Option<Text>,
     /// Further claims.
+    #[serde(default)]
     pub(super) claims: Map<String, Value>,
     /// Session tags, for audiences of profile aws.
+    #[serde(default)]
     pub(super) session_tags: BTreeMap<String, Text>,
     /// The session tags that stay on when roles are chained.
     pub(super) transitive_tags: Option<List>,

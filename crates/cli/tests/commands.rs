@@ -1,0 +1,305 @@
+//! The commands as a user runs them: what goes to stdout, what to stderr, and the exit code.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use testkit::serve::{Serve, Setup};
+use testkit::tools::{isolated, workspace_root};
+
+const COUNTERSIGN: &str = env!("CARGO_BIN_EXE_countersign");
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    run_with(arguments, &[], "")
+}
+
+fn run_with(arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> Ran {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = isolated(COUNTERSIGN, home.path());
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn example(file: &str) -> String {
+    workspace_root().join("examples").join(file).to_str().unwrap().to_owned()
+}
+
+fn written(content: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    file
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+const LOADER: &str = "arn:aws:sts::444455556666:assumed-role/snowflake-loader/i-0123456789abcdef0";
+
+#[test]
+fn demo_tells_the_whole_story() {
+    let ran = run(&["demo"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for words in [
+        "the token is valid",
+        "\"sub\": \"JANE\"",
+        "ok       signature: RS256",
+        "403: {\"error\":\"access_denied\"",
+        "no rule allows it",
+    ] {
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    }
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn a_bad_flag_is_2() {
+    for arguments in [
+        &["nothing"][..],
+        &["serve", "--port", "1"],
+        &["token"],
+        &["verify", "x"],
+        &["policy", "check", "/nowhere.yaml"],
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn check_of_the_examples_is_0_with_warnings() {
+    let ran = run(&["policy", "check", &example("policy.yaml")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("warning: rules[1].when: no `role_id`") && ran.stderr.contains("ok: 5 rules"),
+        "{}",
+        ran.stderr
+    );
+    let ran = run(&["policy", "check", "--json", &example("organisation.yaml")]);
+    let found = json(&ran.stdout);
+    assert_eq!((ran.code, found["ok"].as_bool(), found["errors"].as_array().map(Vec::len)), (0, Some(true), Some(0)));
+    assert!(found["warnings"].as_array().unwrap().iter().all(|warning| warning["line"].as_u64() > Some(1)));
+}
+
+#[test]
+fn check_shows_every_mistake_with_line_and_key() {
+    let file = written(
+        "version: 1\naudiences:\n  x: { aud: x, profil: generic }\nrules:\n  - name: a\n    when: { kind: role, account: [111122223333], role: ab }\n    grant:\n      audiences: [x, y]\n      subject: \"{rolle}\"\n      lifetime:\n",
+    );
+    let path = file.path().to_str().unwrap();
+    let ran = run(&["policy", "check", path]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    for line in [
+        "3: error: audiences.x.profil: unknown field `profil`, expected one of",
+        "3: error: audiences.x.profile: is missing",
+        "6: error: rules[0].when.account[0]: a number where a string is needed: write \"111122223333\"",
+        "6: error: rules[0].when.role: a bare string where a list is needed: write [\"ab\"]",
+        "8: error: rules[0].grant.audiences[1]: there is no audience `y`",
+        "9: error: rules[0].grant.subject: `{rolle}`: no field is called `rolle`",
+        "10: error: rules[0].grant.lifetime: no value",
+    ] {
+        assert!(ran.stderr.contains(&format!("{path}:{line}")), "{line}\n{}", ran.stderr);
+    }
+    let found = json(&run(&["policy", "check", "--json", path]).stdout);
+    assert_eq!((found["ok"].as_bool(), found["errors"][0]["line"].as_u64()), (Some(false), Some(3)));
+    let ran = run(&["policy", "check", written("a: 1\na: &x 2\nb: [").path().to_str().unwrap()]);
+    assert!(
+        ran.code == 1 && ran.stderr.contains(":2: error: a: this key appears twice") && ran.stderr.contains("anchors"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn explain_says_which_rule_decides_and_what_the_token_would_say() {
+    let policy = example("policy.yaml");
+    let ran = run(&[
+        "policy",
+        "explain",
+        "--policy",
+        &policy,
+        "--arn",
+        LOADER,
+        "--json",
+        "--issuer-url",
+        "https://id.acme.com",
+    ]);
+    let said = json(&ran.stdout);
+    assert_eq!((ran.code, said["issued"].as_bool(), said["audience"].as_str()), (0, Some(true), Some("snowflake")));
+    assert_eq!(said["token"]["claims"]["sub"], "svc:444455556666:snowflake-loader");
+    assert_eq!(said["token"]["claims"]["iss"], "https://id.acme.com");
+    assert_eq!(said["rules"][1], json!({ "rule": "workloads", "effect": "allow", "verdict": "decides" }));
+    assert_eq!(
+        said["rules"][0],
+        json!({ "rule": "analysts", "effect": "allow", "verdict": "does_not_match", "field": "kind", "caller_has": "role" })
+    );
+    let stranger = LOADER.replace("444455556666", "999999999999");
+    let ran = run(&["policy", "explain", "--policy", &policy, "--arn", &stranger, "--audience", "snowflake"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(
+        ran.stderr.contains("workloads (allow) account does not match: the caller's is 999999999999"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("refused: no audience for this caller: no rule allows it"), "{}", ran.stderr);
+    let ran = run(&["policy", "explain", "--policy", &policy, "--arn", "arn:aws:iam::111122223333:root", "--json"]);
+    assert_eq!((ran.code, json(&ran.stdout)["reason"].as_str()), (1, Some("the root user is never accepted")));
+    let pinned = [
+        "policy",
+        "explain",
+        "--policy",
+        &example("organisation.yaml"),
+        "--audience",
+        "grafana",
+        "--arn",
+        "arn:aws:sts::444455556666:assumed-role/pinned/app",
+    ];
+    assert_eq!(run(&pinned).code, 1);
+    assert_eq!(run(&[&pinned[..], &["--principal-id", "AROAPINNED23456789012:app"]].concat()).code, 0);
+    assert_eq!(run(&["policy", "explain", "--policy", "/nowhere", "--arn", LOADER]).code, 2);
+}
+
+#[test]
+fn the_schema_is_for_editors() {
+    let ran = run(&["policy", "schema"]);
+    let schema = json(&ran.stdout);
+    assert_eq!((ran.code, schema["title"].as_str()), (0, Some("Countersign policy")));
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(!ran.stdout.contains("\"null\""), "nothing may be null");
+    assert!(schema["$defs"]["RuleDocument"]["required"].as_array().unwrap().contains(&json!("name")));
+}
+
+/// A server with one role, whose key is in the environment of `run_with`.
+fn serve() -> (Serve, [(&'static str, &'static str); 2]) {
+    let credentials = format!("- access_key_id: AKIATEST\n  secret_access_key: s3cr3t\n  arn: {LOADER}\n");
+    let serve = Setup::new(COUNTERSIGN).file("credentials.yaml", &credentials).start();
+    (serve, [("AWS_ACCESS_KEY_ID", "AKIATEST"), ("AWS_SECRET_ACCESS_KEY", "s3cr3t")])
+}
+
+#[test]
+fn token_prints_the_token_alone_and_verify_checks_it() {
+    let (serve, environment) = serve();
+    let ran = run_with(&["token", "--url", serve.origin()], &environment, "");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout.split('.').count() == 3 && !ran.stdout.ends_with('\n'),
+        "no newline into a pipe: {}",
+        ran.stdout
+    );
+    let token = ran.stdout;
+
+    let issuer = serve.origin();
+    let checked =
+        run(&["verify", &token, "--issuer", issuer, "--audience", "https://acme-prod.snowflakecomputing.com"]);
+    assert_eq!((checked.code, checked.stdout.as_str()), (0, ""), "{}", checked.stderr);
+    assert!(checked.stderr.contains("the token is valid"));
+    let checked = run_with(&["verify", "-", "--issuer", issuer, "--json"], &[], &format!("{token}\n"));
+    assert_eq!((checked.code, json(&checked.stdout)["valid"].as_bool()), (0, Some(true)));
+    let checked = run(&["verify", &token, "--issuer", issuer, "--audience", "other", "--json"]);
+    assert_eq!((checked.code, json(&checked.stdout)["problems"][0]["code"].as_str()), (1, Some("audience")));
+    let (start, end) = token.rsplit_once('.').unwrap();
+    let forged = format!("{start}.{}{}", if end.starts_with('A') { "B" } else { "A" }, end.get(1..).unwrap());
+    let checked = run(&["verify", &forged, "--issuer", issuer, "--json"]);
+    assert_eq!((checked.code, json(&checked.stdout)["problems"][0]["code"].as_str()), (1, Some("signature")));
+    assert_eq!(run(&["verify", "nonsense", "--issuer", issuer]).code, 1);
+    assert_eq!(run(&["verify", &token, "--issuer", "http://127.0.0.1:1"]).code, 2, "nobody there");
+    assert_eq!(run(&["verify", &token, "--issuer", "http://id.acme.com"]).code, 2, "plain http elsewhere");
+    let other = issuer.replace("127.0.0.1", "localhost");
+    assert_eq!(run(&["verify", &token, "--issuer", &other]).code, 2, "the document is of another issuer");
+}
+
+#[test]
+fn token_asks_for_what_is_wanted() {
+    let (serve, environment) = serve();
+    let ran = run_with(
+        &[
+            "token",
+            "--url",
+            serve.origin(),
+            "--json",
+            "--expires-in",
+            "90",
+            "--audience",
+            "snowflake",
+            "--scope",
+            "session:role:SNOWFLAKE_LOADER",
+        ],
+        &environment,
+        "",
+    );
+    let answer = json(&ran.stdout);
+    assert_eq!((ran.code, answer["expires_in"].as_u64(), answer["token_type"].as_str()), (0, Some(90), Some("Bearer")));
+    assert_eq!(answer["scope"], "session:role:SNOWFLAKE_LOADER");
+}
+
+#[test]
+fn token_explains_refusals() {
+    let (serve, environment) = serve();
+    let url = serve.origin();
+    let wrong = [environment[0], ("AWS_SECRET_ACCESS_KEY", "wrong")];
+    let unknown = [("AWS_ACCESS_KEY_ID", "AKIAOTHER"), environment[1]];
+    for (arguments, environment, words) in [
+        (vec!["token", "--url", url], &wrong, "wrong secret key"),
+        (vec!["token", "--url", url], &unknown, "AWS does not know these credentials"),
+        (vec!["token", "--url", url, "--audience", "nobody"], &environment, "invalid_target"),
+        (vec!["token", "--url", url, "--scope", "nothing"], &environment, "leave --scope out"),
+        (vec!["token", "--url", url, "--expires-in", "5"], &environment, "at least 60"),
+    ] {
+        let ran = run_with(&arguments, environment, "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{arguments:?}");
+        assert!(ran.stderr.contains(words) && ran.stderr.contains("request id"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("s3cr3t"));
+    }
+    let none = run_with(&["token", "--url", url], &[], "");
+    assert!(none.code == 2 && none.stderr.contains("no AWS credentials found"), "{}", none.stderr);
+    assert_eq!(run_with(&["token", "--url", "http://127.0.0.1:1"], &environment, "").code, 2);
+    assert_eq!(run_with(&["token", "--url", "http://id.acme.com"], &environment, "").code, 2);
+    serve.replace_file("policy.yaml", "{ version: 1, audiences: {}, rules: [] }");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let ran = run_with(&["token", "--url", url], &environment, "");
+    assert!(ran.code == 1 && ran.stderr.contains("policy gives this caller nothing"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_example_policies_fit_the_schema() {
+    let python = testkit::tools::python();
+    let schema = written(&run(&["policy", "schema"]).stdout);
+    let script = "import sys, json, yaml, jsonschema\nschema = json.load(open(sys.argv[1]))\njsonschema.Draft202012Validator.check_schema(schema)\njsonschema.validate(yaml.safe_load(open(sys.argv[2])), schema)";
+    let fits = |policy: &Path| {
+        let status = std::process::Command::new(&python)
+            .args(["-c", script])
+            .arg(schema.path())
+            .arg(policy)
+            .stderr(Stdio::null())
+            .status();
+        status.unwrap().success()
+    };
+    for file in ["policy.yaml", "organisation.yaml"] {
+        assert!(fits(Path::new(&example(file))), "{file}");
+    }
+    for bad in [
+        "{ version: 1, audiences: {}, rules: [{}] }",
+        "{ version: 2, audiences: {}, rules: [] }",
+        "{ version: 1, audiences: {}, rules: [], more: 1 }",
+    ] {
+        assert!(!fits(written(bad).path()), "{bad}");
+    }
+}
