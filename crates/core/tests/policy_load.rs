@@ -117,8 +117,11 @@ fn shape() {
         ("/audiences/api/alg", json!("HS256"), "audiences.api.alg", "unknown variant `HS256`"),
         ("/rules/1/grant/subject", json!(true), "rules[1].grant.subject", "write \"true\""),
         ("/rules", json!({}), "rules", "invalid type: map, expected a sequence"),
-        ("/rules/1", json!("x"), "rules[1]", "invalid type: string"),
-        ("/audiences/api", json!("x"), "audiences.api", "invalid type: string"),
+        ("/rules/1", json!("x"), "rules[1]", "a map of keys and values is needed here"),
+        ("/rules/1/when", json!(["role"]), "rules[1].when", "a map of keys"),
+        ("/rules/1/grant", json!("x"), "rules[1].grant", "a map of keys"),
+        ("/audiences/api", json!("x"), "audiences.api", "a map of keys"),
+        ("/audiences/api", json!(["x", "oauth", "5m", "RS256", true]), "audiences.api", "a map of keys"),
     ] {
         refused(&[(pointer, value)], path, words);
     }
@@ -140,7 +143,9 @@ fn a_repeated_key_in_json_is_refused() {
     let problems = Policy::from_json(br#"{"version":1,"audiences":{},"rules":[],"rules":[]}"#).unwrap_err();
     assert!(problems[0].message.contains("the key `rules` appears twice"), "{problems:?}");
     assert!(Policy::from_json(b"not json").is_err());
-    assert!(Policy::from_json(b"[]").is_err());
+    for text in [&b"[]"[..], b"null", b"1"] {
+        assert_eq!(Policy::from_json(text).unwrap_err()[0].to_string(), "a policy is a map with `version`, `audiences` and `rules`");
+    }
 }
 
 #[test]
@@ -153,6 +158,8 @@ fn every_mistake_is_reported_at_once() {
         ("/rules/1/when/role", json!("x")),
         ("/rules/1/name", json!("people")),
         ("/rules/2/grant/claims", json!({ "iss": "x", "azp": "y" })),
+        ("/rules/-", json!({ "name": "bare", "grant": { "subject": "{x}", "lifetime": "1" } })),
+        ("/rules/-", json!({ "name": "unclear", "effect": "alow", "when": { "role": ["a", ""] } })),
     ]))
     .unwrap_err();
     let mut places: Vec<String> = problems.iter().map(|problem| problem.path.to_string()).collect();
@@ -165,6 +172,12 @@ fn every_mistake_is_reported_at_once() {
         "rules[1].when.role",
         "rules[2].grant.claims.azp",
         "rules[2].grant.claims.iss",
+        "rules[3].grant.audiences",
+        "rules[3].grant.lifetime",
+        "rules[3].grant.subject",
+        "rules[3].when",
+        "rules[4].effect",
+        "rules[4].when.role[1]",
         "version",
     ];
     assert_eq!(places, expected, "{problems:#?}");

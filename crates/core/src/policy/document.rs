@@ -330,7 +330,12 @@ impl<'de> Deserialize<'de> for Strict {
 /// Read the document, and record every mistake of shape. What could not be read is as if it had not been written; the
 /// paths of it are in `problems`, so that nobody complains of it twice.
 pub(super) fn read(mut value: Value, problems: &mut Problems) -> Document {
-    refuse_nulls(&mut value, &mut Path::default(), problems);
+    if !value.is_object() {
+        problems.unreadable(Path::root(), "a policy is a map with `version`, `audiences` and `rules`".to_owned());
+        return Document::default();
+    }
+    refuse_nulls(&mut value, &mut Path::root(), problems);
+    demand_maps(&mut value, problems);
     loop {
         let error = match serde_path_to_error::deserialize::<_, Document>(&value) {
             Ok(document) => return document,
@@ -376,6 +381,33 @@ fn refuse_nulls(value: &mut Value, path: &mut Path, problems: &mut Problems) {
     }
 }
 
+/// A derived reader takes a list of the fields' values for a map; people who write one have forgotten the keys.
+fn demand_maps(document: &mut Value, problems: &mut Problems) {
+    let root = Path::root();
+    let mut demand = |value: &mut Value, path: &Path| {
+        if !value.is_object() {
+            problems.unreadable(path.clone(), "a map of keys and values is needed here".to_owned());
+            *value = Value::Object(Map::new());
+        }
+    };
+    if let Some(Value::Object(audiences)) = document.get_mut("audiences") {
+        for (name, audience) in audiences {
+            demand(audience, &root.key("audiences").key(name));
+        }
+    }
+    if let Some(Value::Array(rules)) = document.get_mut("rules") {
+        for (index, rule) in rules.iter_mut().enumerate() {
+            let path = root.key("rules").index(index);
+            demand(rule, &path);
+            for key in ["when", "grant"] {
+                if let Some(part) = rule.get_mut(key) {
+                    demand(part, &path.key(key));
+                }
+            }
+        }
+    }
+}
+
 /// Take out what could not be read; `false` if that is the whole document. List entries are emptied, not removed, so
 /// that the others keep their places.
 fn prune(value: &mut Value, path: &[Segment]) -> bool {
@@ -388,7 +420,7 @@ fn prune(value: &mut Value, path: &[Segment]) -> bool {
     match (parent, last) {
         (Some(Value::Object(map)), Segment::Key(key)) => map.remove(key).is_some(),
         (Some(Value::Array(list)), Segment::Index(index)) => {
-            let empty = if parents.len() == 1 { Value::Object(Map::new()) } else { Value::String(String::new()) };
+            let empty = Value::String(String::new());
             let Some(slot) = list.get_mut(*index).filter(|slot| **slot != empty) else { return false };
             *slot = empty;
             true

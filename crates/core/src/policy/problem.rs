@@ -113,16 +113,15 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    /// What stands here has the wrong shape and is not looked at any further.
+    /// What stands here has the wrong shape, or is missing, and nothing below it is looked at any further.
     pub(super) fn unreadable(&mut self, path: Path, message: String) {
-        self.unreadable.push(path.clone());
-        self.found.push(Problem { path, message });
+        self.push(path.clone(), message);
+        self.unreadable.push(path);
     }
 
     /// What stands here (or is missing here) is wrong. Said of something unreadable it is not worth saying.
     pub(super) fn push(&mut self, path: Path, message: impl Into<String>) {
-        let known = self.unreadable.iter().any(|bad| path.segments().starts_with(bad.segments()));
-        if !known {
+        if !self.is_unreadable(&path) {
             self.found.push(Problem { path, message: message.into() });
         }
     }
