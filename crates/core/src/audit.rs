@@ -109,9 +109,11 @@ impl Audit {
         self.audience = Some(cut(audience));
     }
 
+    pub(crate) fn decided_by(&mut self, rule: Option<&str>) {
+        self.rule = rule.map(str::to_owned);
+    }
+
     pub(crate) fn granted(&mut self, grant: &Grant<'_>) {
-        self.audience = Some(grant.audience().to_owned());
-        self.rule = Some(grant.rule().to_owned());
         self.subject = Some(grant.subject().to_owned());
         self.scopes = Some(grant.scopes().to_vec());
         self.lifetime = Some(grant.lifetime());

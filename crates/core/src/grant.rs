@@ -54,10 +54,20 @@ pub enum Denial {
     },
 }
 
-/// The scopes asked for go beyond the grant.
+impl Denial {
+    /// The rule that decided, if one did.
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Self::NoRule => None,
+            Self::Denied(rule) | Self::Unrenderable { rule, .. } => Some(rule),
+        }
+    }
+}
+
+/// A scope was asked for that is not granted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a scope that is not granted")]
-pub struct ScopeTooWide;
+#[error("the scope {0:?} is not granted")]
+pub struct ScopeTooWide(String);
 
 /// One caller before one policy: which rules mean the caller, found once for all audiences.
 #[derive(Debug)]
@@ -170,8 +180,8 @@ impl<'p> Grant<'p> {
     pub(crate) fn narrow(mut self, scope: Option<&str>, expires_in: Option<u32>) -> Result<Self, ScopeTooWide> {
         if let Some(asked) = scope {
             let asked: Vec<&str> = asked.split(' ').collect();
-            if !asked.iter().all(|scope| self.scopes.iter().any(|granted| granted == scope)) {
-                return Err(ScopeTooWide);
+            if let Some(wide) = asked.iter().find(|scope| !self.scopes.iter().any(|granted| granted == *scope)) {
+                return Err(ScopeTooWide(wide.chars().take(128).collect()));
             }
             self.scopes.retain(|granted| asked.contains(&granted.as_str()));
         }

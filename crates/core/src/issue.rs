@@ -191,7 +191,10 @@ impl Issuer {
         audit.of_caller(&caller);
         self.admit(&caller)?;
         let standing = Standing::new(policy, &caller);
-        standing.any().map_err(Reason::NoAudience)?;
+        standing.any().map_err(|denial| {
+            audit.decided_by(denial.rule());
+            Reason::NoAudience(denial)
+        })?;
 
         if ask.has_query {
             return Err(RequestFault::Query.into());
@@ -204,7 +207,12 @@ impl Issuer {
             }
             None => policy.default_audience().ok_or(Reason::NoDefaultAudience)?,
         };
-        let grant = standing.grant(audience).map_err(Reason::Audience)?;
+        audit.asked_for(policy.audiences().get(audience).map_or("", |audience| &audience.name));
+        let grant = standing.grant(audience).map_err(|denial| {
+            audit.decided_by(denial.rule());
+            Reason::Audience(denial)
+        })?;
+        audit.decided_by(Some(grant.rule()));
         let grant = grant.narrow(request.scope.as_deref(), request.expires_in)?;
         audit.granted(&grant);
 

@@ -144,7 +144,10 @@ fn a_repeated_key_in_json_is_refused() {
     assert!(problems[0].message.contains("the key `rules` appears twice"), "{problems:?}");
     assert!(Policy::from_json(b"not json").is_err());
     for text in [&b"[]"[..], b"null", b"1"] {
-        assert_eq!(Policy::from_json(text).unwrap_err()[0].to_string(), "a policy is a map with `version`, `audiences` and `rules`");
+        assert_eq!(
+            Policy::from_json(text).unwrap_err()[0].to_string(),
+            "a policy is a map with `version`, `audiences` and `rules`"
+        );
     }
 }
 

@@ -206,6 +206,26 @@ fn every_error_on_the_wire() {
 }
 
 #[test]
+fn a_refusal_is_recorded_with_its_audience_and_the_rule_that_decided() {
+    let audit = |who, body| {
+        let audit = refusal(&json_body(who, body)).audit;
+        (audit.audience, audit.rule, audit.subject)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(audit("break-glass role", "{}"), (None, text("never"), None));
+    assert_eq!(audit("analyst with two @", "{}"), (None, text("people"), None));
+    assert_eq!(audit(LOADER, r#"{"audience":"nobody"}"#), (text("nobody"), None, None));
+    assert_eq!(
+        audit("workload on Lambda", r#"{"audience":"snowflake"}"#),
+        (text("snowflake"), text("not-in-snowflake"), None)
+    );
+    assert_eq!(audit("analyst, a person", r#"{"audience":"acme-wif"}"#), (text("wif"), None, None));
+    assert_eq!(audit(LOADER, r#"{"scope":"admin"}"#), (text("api"), text("loaders"), None));
+    let reason = refusal(&json_body(LOADER, r#"{"scope":"read admin"}"#)).reason.to_string();
+    assert_eq!(reason, r#"the scope "admin" is not granted"#);
+}
+
+#[test]
 fn without_a_default_an_audience_must_be_named() {
     let policy = json!({
         "version": 1,

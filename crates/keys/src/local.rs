@@ -77,10 +77,10 @@ impl LocalKey {
     /// Parse a PEM private key of this lane. Its name is its thumbprint unless it is already published under another.
     pub fn from_pem(pem: &str, alg: Algorithm, kid: Option<KeyId>) -> Result<Self, KeyFault> {
         let rejected = |error: aws_lc_rs::error::KeyRejected| KeyFault::Rejected(alg, error.to_string());
-        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyFault::Pem)?;
-        let (pair, jwk) = match (curve(alg), &der) {
+        let der = Zeroizing::new(PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyFault::Pem)?);
+        let (pair, jwk) = match (curve(alg), &*der) {
             (None, PrivateKeyDer::Pkcs1(_) | PrivateKeyDer::Pkcs8(_)) => {
-                let pair = match &der {
+                let pair = match &*der {
                     PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()),
                     _ => RsaKeyPair::from_pkcs8(der.secret_der()),
                 }
@@ -102,7 +102,7 @@ impl LocalKey {
 
     /// Parse a PEM private key of whichever lane takes it.
     pub fn from_pem_of_any_lane(pem: &str, kid: Option<&KeyId>) -> Result<Self, KeyFault> {
-        PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyFault::Pem)?;
+        Zeroizing::new(PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyFault::Pem)?);
         [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384]
             .into_iter()
             .find_map(|alg| Self::from_pem(pem, alg, kid.cloned()).ok())

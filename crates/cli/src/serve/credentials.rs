@@ -87,6 +87,11 @@ impl Credentials {
         let mut seen = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {
             let line = yaml.line(&Path::root().index(index));
+            if !entry.is_object() {
+                faults
+                    .push(format!("line {line}: entry {index}: not a map of access_key_id, secret_access_key and arn"));
+                continue;
+            }
             match serde_path_to_error::deserialize::<_, Credential>(entry) {
                 Ok(credential) => {
                     if let Some(first) = seen.insert(credential.access_key_id.clone(), line) {
@@ -170,8 +175,8 @@ impl Credentials {
         text
     }
 
-    /// The same as an AWS shared credentials file, a profile per principal, and the profiles' names.
-    pub fn to_shared_file(&self) -> (Zeroizing<String>, Vec<String>) {
+    /// The same as an AWS shared credentials file, a profile per principal.
+    pub fn to_shared_file(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::from(
             "# For development only; made by `countersign serve` from credentials.yaml.\n",
         ));
@@ -189,7 +194,7 @@ impl Credentials {
             }
             names.push(name);
         }
-        (text, names)
+        text
     }
 }
 
@@ -239,6 +244,7 @@ mod tests {
             (&format!("{GOOD}  arn: y\n"), "line 4: this key appears twice"),
             (&format!("{GOOD}{GOOD}"), "line 4: the access key id AKIA1 is already given in line 1"),
             ("access_key_id: A\n", "not a list"),
+            ("- [A, s3cr3t, t, arn, p, o]\n", "line 1: entry 0: not a map"),
             ("", "not a list"),
         ] {
             let faults = Credentials::parse(text).unwrap_err();
@@ -264,8 +270,8 @@ mod tests {
                 (&b.access_key_id, &*b.secret_access_key, &b.arn)
             );
         }
-        let (shared, names) = made.to_shared_file();
-        assert_eq!(names, ["jane@acme.com", "snowflake-loader"]);
+        let shared = made.to_shared_file();
+        assert!(shared.contains("\n[snowflake-loader]\n"), "{}", shared.as_str());
         assert!(shared.contains("[jane@acme.com]\naws_access_key_id = AKIA"));
         assert!(!format!("{made:?}").contains(made.list()[0].secret_access_key.as_str()));
     }

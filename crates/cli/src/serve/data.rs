@@ -86,12 +86,12 @@ impl Data {
             }
             let credentials = read_credentials(&credentials_path)?;
             if !shared_path.exists() {
-                write_private(&shared_path, credentials.to_shared_file().0.as_bytes())?;
+                write_private(&shared_path, credentials.to_shared_file().as_bytes())?;
                 made.push("aws-credentials");
             }
             credentials
         };
-        let profiles = credentials.to_shared_file().1;
+        let profiles = profiles(&read_private(&shared_path)?);
         let policy = load_policy(&policy_path)?;
         let keyring_file = KeyringFile::in_directory(directory);
         if !keyring_file.path().exists() {
@@ -203,6 +203,12 @@ impl Snapshot {
         let discovery = PublicDocument::discovery(issuer, &format!("{issuer}/token"), &lanes);
         Ok(Self { policy, keyring, credentials, jwks, discovery })
     }
+}
+
+/// The profiles of a shared credentials file, which may be older than `credentials.yaml`, or somebody's own.
+fn profiles(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(text);
+    text.lines().filter_map(|line| Some(line.trim().strip_prefix('[')?.strip_suffix(']')?.trim().to_owned())).collect()
 }
 
 /// RS256, and the lanes that the policy's audiences name.

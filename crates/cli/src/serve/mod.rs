@@ -235,6 +235,9 @@ fn gateway(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
     response
 }
 
+/// The profile of `AWS_PROFILE` as lines of a curl configuration, so that the secret is in no argument.
+const CURL_CONFIG: &str = r#"awk -F' = ' -v p="[$AWS_PROFILE]" '/^\[/ { on = $0 == p } on { v[$1] = $2 } END { printf "user = \"%s:%s\"\n", v["aws_access_key_id"], v["aws_secret_access_key"]; if (v["aws_session_token"]) printf "header = \"x-amz-security-token: %s\"\n", v["aws_session_token"] }' "$AWS_SHARED_CREDENTIALS_FILE""#;
+
 /// What `serve` prints when it starts: what it made, and the lines to copy. Never a secret.
 pub fn greeting(data: &Data, address: SocketAddr) -> String {
     let mut text = String::new();
@@ -255,12 +258,14 @@ pub fn greeting(data: &Data, address: SocketAddr) -> String {
     if !others.is_empty() {
         let _ = write!(text, "    # or {}", others.join(", "));
     }
+    let this =
+        std::env::current_exe().map_or_else(|_| "countersign".into(), |path| path.to_string_lossy().into_owned());
     let _ = writeln!(text, "\n  export AWS_REGION=us-east-1");
-    let _ = writeln!(text, "  countersign token --url {issuer}");
+    let _ = writeln!(text, "  {} token --url {issuer}", quoted(&this));
     let _ = writeln!(text, "  awscurl --service execute-api -X POST {issuer}/token");
     let _ = writeln!(
         text,
-        "  aws configure export-credentials | jq -r '\"user = \\\"\" + .AccessKeyId + \":\" + .SecretAccessKey + \"\\\"\"' | \\\n    curl --config - --aws-sigv4 aws:amz:us-east-1:execute-api -X POST {issuer}/token\n"
+        "  {CURL_CONFIG} | \\\n    curl --config - --aws-sigv4 aws:amz:us-east-1:execute-api -X POST {issuer}/token\n"
     );
     let _ = write!(text, "listening on http://{address}");
     text

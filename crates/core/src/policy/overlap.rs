@@ -4,7 +4,7 @@
 //! the languages intersect. A field stands for its `when` entries (any text where there is none) over the field's own
 //! alphabet, after its filters. Lengths are not looked at, so the answer errs towards "they can".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::problem::{Path, Problems};
 use super::template::{Filter, Part, Place};
@@ -14,8 +14,9 @@ use crate::caller::Field;
 /// Above this many accounts a rule is first looked at as if it admitted every account: almost every pair of rules is
 /// told apart by less, and the exact answer costs as many states as there are digits.
 const FEW_ACCOUNTS: usize = 16;
-/// No pair of sensible rules comes near; a pair that does is refused rather than waited for.
-const MAX_STATES: usize = 1_000_000;
+/// How many pairs of states are looked at for a whole policy, before it is refused rather than waited for: a fraction of
+/// a second. A policy of 500 rules with patterns as people write them needs a few millions.
+const BUDGET: usize = 20_000_000;
 
 /// Report each pair of allow rules that share an audience and can give one subject to different principals.
 pub(super) fn check(rules: &[Option<Rule>], path: &Path, problems: &mut Problems) {
@@ -35,6 +36,7 @@ pub(super) fn check(rules: &[Option<Rule>], path: &Path, problems: &mut Problems
             _ => None,
         })
         .collect();
+    let mut search = Search { left: BUDGET, ..Search::default() };
     for (place, second) in candidates.iter().enumerate() {
         for first in candidates.iter().take(place) {
             let shared = first.allow.shared_subject && second.allow.shared_subject;
@@ -46,7 +48,15 @@ pub(super) fn check(rules: &[Option<Rule>], path: &Path, problems: &mut Problems
             }
             let exact =
                 |candidate: &Candidate<'_>| Automaton::of(&candidate.allow.subject, &candidate.rule.when, false);
-            if first.rough.meets(&second.rough) && exact(first).meets(&exact(second)) {
+            let equal = search.meet(&first.rough, &second.rough) && search.meet(&exact(first), &exact(second));
+            if search.left == 0 {
+                problems.push(
+                    path.clone(),
+                    "the subjects are too intricate to be compared: use fewer `*` in patterns, or shorter lists",
+                );
+                return;
+            }
+            if equal {
                 problems.push(
                     path.index(second.index).key("grant").key("subject"),
                     format!(
@@ -251,29 +261,65 @@ impl Automaton {
         }
         at
     }
+}
 
-    /// Is there a text that both accept?
-    fn meets(&self, other: &Self) -> bool {
-        let accept = (self.states.len() - 1, other.states.len() - 1);
-        let mut seen = BTreeSet::from([(0, 0)]);
-        let mut open = vec![(0, 0)];
-        while let Some((i, j)) = open.pop() {
-            if (i, j) == accept || seen.len() > MAX_STATES {
+/// The search for a text that two automata both accept. Its memory is used again from pair to pair.
+#[derive(Default)]
+struct Search {
+    /// Pairs of states that may still be looked at.
+    left: usize,
+    /// One bit for each pair of states.
+    seen: Vec<u64>,
+    open: Vec<(usize, usize)>,
+}
+
+impl Search {
+    /// Is there a text that both accept? When the budget runs out, the answer means nothing.
+    fn meet(&mut self, one: &Automaton, other: &Automaton) -> bool {
+        let width = other.states.len();
+        let pairs = one.states.len() * width;
+        // Clearing costs too, a word at a time.
+        let words = pairs.div_ceil(64);
+        self.left = self.left.saturating_sub(words);
+        if self.left == 0 {
+            return false;
+        }
+        self.seen.clear();
+        self.seen.resize(words, 0);
+        self.open.clear();
+        self.visit((0, 0), width);
+        while let Some((i, j)) = self.open.pop() {
+            if i + 1 == one.states.len() && j + 1 == width {
                 return true;
             }
-            let (Some(a), Some(b)) = (self.states.get(i), other.states.get(j)) else { continue };
-            let by_a = a.empty.iter().map(|to| (*to, j));
-            let by_b = b.empty.iter().map(|to| (i, *to));
-            let by_both = a.moves.iter().flat_map(|(bytes, to)| {
-                b.moves.iter().filter(move |(others, _)| bytes & others != 0).map(move |(_, other)| (*to, *other))
-            });
-            for next in by_a.chain(by_b).chain(by_both) {
-                if seen.insert(next) {
-                    open.push(next);
+            let (Some(a), Some(b)) = (one.states.get(i), other.states.get(j)) else { continue };
+            for to in &a.empty {
+                self.visit((*to, j), width);
+            }
+            for to in &b.empty {
+                self.visit((i, *to), width);
+            }
+            for (bytes, to) in &a.moves {
+                for (_, other) in b.moves.iter().filter(|(others, _)| bytes & others != 0) {
+                    self.visit((*to, *other), width);
                 }
+            }
+            if self.left == 0 {
+                return false;
             }
         }
         false
+    }
+
+    fn visit(&mut self, pair: (usize, usize), width: usize) {
+        let bit = pair.0 * width + pair.1;
+        self.left = self.left.saturating_sub(1);
+        if let Some(word) = self.seen.get_mut(bit / 64) {
+            if *word & (1 << (bit % 64)) == 0 {
+                *word |= 1 << (bit % 64);
+                self.open.push(pair);
+            }
+        }
     }
 }
 

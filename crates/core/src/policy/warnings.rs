@@ -14,7 +14,8 @@ pub(super) fn of(policy: &Policy) -> Vec<Problem> {
         match &rule.action {
             Action::Deny(_) => deny(policy, rule, &path, &mut warnings),
             Action::Allow(allow) => {
-                folded(rule, allow, &path, &mut warnings);
+                folded(policy, rule, allow, &path, &mut warnings);
+                scopeless(policy, allow, &path, &mut warnings);
                 unpinned(rule, allow, &path, &mut warnings);
                 renewing(policy, allow, &path, &mut warnings);
             }
@@ -68,24 +69,56 @@ fn deny(policy: &Policy, rule: &Rule, path: &Path, warnings: &mut Vec<Problem>) 
     }
 }
 
-/// Principals that differ only by what a filter folds share a subject.
-fn folded(rule: &Rule, allow: &Allow, path: &Path, warnings: &mut Vec<Problem>) {
-    if allow.shared_subject {
-        return;
-    }
+/// Principals that differ only by what a filter folds share a subject: callers of one rule, or of two.
+fn folded(policy: &Policy, rule: &Rule, allow: &Allow, path: &Path, warnings: &mut Vec<Problem>) {
     for part in allow.subject.parts() {
         let Part::Field(field, filters) = part else { continue };
-        let folds = filters.iter().any(|filter| *filter != Filter::LocalPart);
-        let names = name_fields(allow.kind).contains(field);
-        if folds && names && rule.when.only_literal(*field).is_none() {
+        if allow.shared_subject || !name_fields(allow.kind).contains(field) {
+            continue;
+        }
+        let case = filters.iter().any(|filter| matches!(filter, Filter::Upper | Filter::Lower));
+        let dashes = filters.contains(&Filter::Underscore);
+        let what = match (case, dashes) {
+            (true, true) => "letter case, or by - and _,",
+            (true, false) => "letter case",
+            (false, true) => "- and _",
+            (false, false) => continue,
+        };
+        let path = path.key("grant").key("subject");
+        let Some(only) = rule.when.only_literal(*field) else {
+            warn(warnings, path, format!("callers whose {field} differs only by {what} share a subject"));
+            continue;
+        };
+        let fold = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+        let namesake = policy.rules().iter().find(|other| {
+            let Action::Allow(theirs) = &other.action else { return false };
+            theirs.kind == allow.kind
+                && !theirs.audiences.is_disjoint(&allow.audiences)
+                && other.when.only_literal(*field).is_some_and(|name| name != only && fold(name) == fold(only))
+        });
+        if let Some(other) = namesake {
             warn(
                 warnings,
-                path.key("grant").key("subject"),
+                path,
                 format!(
-                    "callers whose {field} differs only by letter case, or by - and _, share a subject where a filter folds them"
+                    "the {field} of the rule `{}` differs only by {what} from this one: they may share a subject",
+                    other.name
                 ),
             );
         }
+    }
+}
+
+/// Scopes that no token will carry.
+fn scopeless(policy: &Policy, allow: &Allow, path: &Path, warnings: &mut Vec<Problem>) {
+    let carried =
+        allow.audiences.iter().any(|index| policy.audiences().get(*index).is_some_and(|a| a.profile.carries_scopes()));
+    if !allow.scopes.is_empty() && !carried {
+        warn(
+            warnings,
+            path.key("grant").key("scopes"),
+            "no audience of this rule has a profile that carries scopes (snowflake, oauth, generic)",
+        );
     }
 }
 

@@ -10,7 +10,12 @@ use crate::policy::{Audience, Profile};
 
 const DEFAULT_MAX_LIFETIME: u32 = 900;
 
-pub(super) fn compile_audience(name: &str, document: &AudienceDocument, path: &Path, problems: &mut Problems) -> Option<Audience> {
+pub(super) fn compile_audience(
+    name: &str,
+    document: &AudienceDocument,
+    path: &Path,
+    problems: &mut Problems,
+) -> Option<Audience> {
     let graphic = |text: &str| (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
     if !graphic(name) {
         problems.push(path.clone(), "an audience's name has 1 to 255 printable ASCII characters without space");

@@ -264,7 +264,9 @@ impl RuleCheck<'_, '_> {
             missing.push(Field::Account);
         }
         let names = name_fields(allow.kind).iter().copied();
-        missing.extend(names.filter(|name| when.only_literal(*name).is_none() && !carries_identity(&allow.subject, *name)));
+        missing.extend(
+            names.filter(|name| when.only_literal(*name).is_none() && !carries_identity(&allow.subject, *name)),
+        );
         for field in missing {
             self.problems.push(
                 path.key("grant").key("subject"),
