@@ -18,9 +18,9 @@ fn warnings(rules: &Value) -> Vec<String> {
     policy.warnings().iter().map(ToString::to_string).collect()
 }
 
-fn rule(when: Value, grant: Value) -> Value {
+fn rule(mut when: Value, grant: &Value) -> Value {
+    when["account"] = json!(["111122223333"]);
     let mut rule = json!({ "name": "r", "when": when, "grant": { "audiences": ["api"] } });
-    rule["when"]["account"] = json!(["111122223333"]);
     for (key, value) in grant.as_object().unwrap().clone() {
         rule["grant"][key] = value;
     }
@@ -41,7 +41,7 @@ fn silent(rules: &Value) {
 }
 
 fn pinned_role(role: &str, subject: &str) -> Value {
-    rule(json!({ "kind": "role", "role": [role], "role_id": ["AROAEXAMPLE"] }), json!({ "subject": subject }))
+    rule(json!({ "kind": "role", "role": [role], "role_id": ["AROAEXAMPLE"] }), &json!({ "subject": subject }))
 }
 
 fn named(mut rule: Value, name: &str) -> Value {
@@ -51,14 +51,14 @@ fn named(mut rule: Value, name: &str) -> Value {
 
 #[test]
 fn names_that_somebody_else_may_come_to_bear() {
-    let role = |role: Value| rule(json!({ "kind": "role", "role": role }), json!({ "subject": "{role}" }));
+    let role = |role: Value| rule(json!({ "kind": "role", "role": role }), &json!({ "subject": "{role}" }));
     warns(&json!([role(json!(["app-*"]))]), "rules[0].when", "can take a name that matches");
     warns(&json!([role(json!(["app"]))]), "rules[0].when", "if the role is deleted");
     silent(&json!([pinned_role("app", "{role}")]));
     let sso = |extra: Value| {
         let mut when = json!({ "kind": "sso" });
         when.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        rule(when, json!({ "subject": "{user_name}" }))
+        rule(when, &json!({ "subject": "{user_name}" }))
     };
     warns(
         &json!([sso(json!({ "permission_set": ["Admin"] }))]),
@@ -84,7 +84,7 @@ fn principals_that_a_filter_makes_one() {
 #[test]
 fn deny_rules_that_are_evaded() {
     let deny = |when: Value| json!({ "name": "no", "effect": "deny", "when": when });
-    let people = rule(json!({ "kind": "sso", "role_id": ["AROAEXAMPLE"] }), json!({ "subject": "{user_name}" }));
+    let people = rule(json!({ "kind": "sso", "role_id": ["AROAEXAMPLE"] }), &json!({ "subject": "{user_name}" }));
     warns(&json!([deny(json!({ "session_name": ["x*"] }))]), "rules[0].when.session_name", "chooses the session name");
     silent(&json!([deny(json!({ "role": ["*-breakglass"] }))]));
     let evaded = "a permission set with the same power evades this rule";
@@ -102,7 +102,7 @@ fn deny_rules_that_are_evaded() {
 fn access_that_renews_itself() {
     let may_call = named(pinned_role("deploy", "{role}"), "caller");
     let grant = |role: &str| json!({ "audiences": ["deploy"], "subject": "x:{user}", "roles": [role] });
-    let user = |role| rule(json!({ "kind": "user", "path": ["/"] }), grant(role));
+    let user = |role| rule(json!({ "kind": "user", "path": ["/"] }), &grant(role));
     let renewing = json!([user("arn:aws:iam::111122223333:role/path/deploy"), may_call]);
     warns(&renewing, "rules[0].grant.roles[0]", "the rule `caller` lets this role itself ask for tokens");
     silent(&json!([user("arn:aws:iam::111122223333:role/other"), may_call]));
@@ -112,14 +112,14 @@ fn access_that_renews_itself() {
 #[test]
 fn what_can_never_match_and_what_nobody_carries() {
     let role = |name: &str| {
-        rule(json!({ "kind": "role", "role": [name], "role_id": ["AROAEXAMPLE"] }), json!({ "subject": "x:{role}" }))
+        rule(json!({ "kind": "role", "role": [name], "role_id": ["AROAEXAMPLE"] }), &json!({ "subject": "x:{role}" }))
     };
     warns(&json!([role("a:b")]), "rules[0].when.role[0]", "no role is ever \"a:b\"");
     warns(&json!([role("a/*")]), "rules[0].when.role[0]", "this entry matches nobody");
-    let user = rule(json!({ "kind": "user", "path": ["ci"] }), json!({ "subject": "{user}" }));
+    let user = rule(json!({ "kind": "user", "path": ["ci"] }), &json!({ "subject": "{user}" }));
     warns(&json!([user]), "rules[0].when.path[0]", "no path is ever \"ci\"");
     let grant = json!({ "audiences": ["deploy"], "subject": "{user}", "scopes": ["x"] });
-    warns(&json!([rule(json!({ "kind": "user", "path": ["/"] }), grant)]), "rules[0].grant.scopes", "carries scopes");
+    warns(&json!([rule(json!({ "kind": "user", "path": ["/"] }), &grant)]), "rules[0].grant.scopes", "carries scopes");
 }
 
 /// The comparison of subjects has a budget: a policy that would take minutes is refused.

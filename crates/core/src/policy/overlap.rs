@@ -314,11 +314,11 @@ impl Search {
     fn visit(&mut self, pair: (usize, usize), width: usize) {
         let bit = pair.0 * width + pair.1;
         self.left = self.left.saturating_sub(1);
-        if let Some(word) = self.seen.get_mut(bit / 64) {
-            if *word & (1 << (bit % 64)) == 0 {
-                *word |= 1 << (bit % 64);
-                self.open.push(pair);
-            }
+        if let Some(word) = self.seen.get_mut(bit / 64)
+            && *word & (1 << (bit % 64)) == 0
+        {
+            *word |= 1 << (bit % 64);
+            self.open.push(pair);
         }
     }
 }
