@@ -2,7 +2,7 @@
 //!
 //! Nothing that they call invalid is accepted. What they call valid is accepted, except what is refused on purpose: the
 //! tables say which cases and why, and they are exact, so nothing is skipped silently. The vectors are not part of the
-//! project; `VECTORS_DIR` says where they are (see `.ci/run`).
+//! project; `VECTORS_DIR` says where they are (see `scripts/test`).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
