@@ -160,22 +160,19 @@ impl Issuer {
         token_id: &str,
     ) -> Result<Prepared, Refusal> {
         let mut audit = Audit::new(now, ask.request_id, ask.identity, ask.source_ip);
-        self.decide(ask, policy, keys, now, token_id, &mut audit)
-            .map(|decided| Prepared {
-                audit: Audit { outcome: Outcome::Issued, ..audit.clone() },
-                input: decided.input,
-                alg: decided.alg,
-                claims: decided.claims,
-                lifetime: decided.lifetime,
-                scopes: decided.scopes,
-            })
-            .map_err(|reason| {
-                let outcome = match reason {
-                    Reason::NoKey(_) | Reason::Signing(_) | Reason::Bug(_) => Outcome::Failed,
-                    _ => Outcome::Refused,
-                };
-                Refusal { audit: Box::new(Audit { outcome, reason: Some(reason.to_string()), ..audit }), reason }
-            })
+        match self.decide(ask, policy, keys, now, token_id, &mut audit) {
+            Ok(Decided { input, alg, claims, lifetime, scopes }) => {
+                audit.outcome = Outcome::Issued;
+                Ok(Prepared { input, alg, claims, lifetime, scopes, audit })
+            }
+            Err(reason) => {
+                if matches!(reason, Reason::NoKey(_) | Reason::Signing(_) | Reason::Bug(_)) {
+                    audit.outcome = Outcome::Failed;
+                }
+                audit.reason = Some(reason.to_string());
+                Err(Refusal { reason, audit: Box::new(audit) })
+            }
+        }
     }
 
     fn decide(

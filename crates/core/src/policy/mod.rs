@@ -165,17 +165,19 @@ impl When {
         if self.kind.is_some_and(|kind| kind != caller.kind()) {
             return Some("kind");
         }
-        if self.accounts.as_ref().is_some_and(|accounts| !accounts.contains(caller.account())) {
-            return Some("account");
+        let differs = self.fields.iter().find_map(|(field, matchers)| {
+            let matched = caller.field(*field).is_some_and(|value| matchers.iter().any(|m| m.matches(value)));
+            (!matched).then_some(field.as_str())
+        });
+        if differs.is_some() {
+            return differs;
         }
         let partition = caller.field(Field::Partition).unwrap_or_default();
         if !self.partitions.is_empty() && !self.partitions.iter().any(|meant| meant == partition) {
             return Some("partition");
         }
-        self.fields.iter().find_map(|(field, matchers)| {
-            let matched = caller.field(*field).is_some_and(|value| matchers.iter().any(|m| m.matches(value)));
-            (!matched).then_some(field.as_str())
-        })
+        // Last, because a set of accounts can be large and names tell most rules apart.
+        self.accounts.as_ref().and_then(|accounts| (!accounts.contains(caller.account())).then_some("account"))
     }
 
     /// The entries for a field, where the rule has some.

@@ -50,10 +50,8 @@ pub(super) fn check(rules: &[Option<Rule>], path: &Path, problems: &mut Problems
                 |candidate: &Candidate<'_>| Automaton::of(&candidate.allow.subject, &candidate.rule.when, false);
             let equal = search.meet(&first.rough, &second.rough) && search.meet(&exact(first), &exact(second));
             if search.left == 0 {
-                problems.push(
-                    path.clone(),
-                    "the subjects are too intricate to be compared: use fewer `*` in patterns, or shorter lists",
-                );
+                let (first, second) = (&first.rule.name, &second.rule.name);
+                problems.push(path.clone(), format!("the subjects are too intricate to be compared (at the rules `{first}` and `{second}`): use fewer `*` in patterns, or shorter lists"));
                 return;
             }
             if equal {
