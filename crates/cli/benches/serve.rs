@@ -15,15 +15,15 @@ use std::hint::black_box;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use aws_credential_types::Credentials;
 use countersign::client;
+use countersign::out::Lines;
 use countersign::serve::data::{Data, Snapshot};
-use countersign::serve::{AuditSink, Server};
+use countersign::serve::{Server, audit_to};
 use countersign_core::jwk::Algorithm;
 use countersign_core::url::IssuerUrl;
 use countersign_keys::LocalKey;
@@ -43,8 +43,8 @@ const SIGNING: Duration = Duration::from_millis(500);
 const CONNECTIONS: usize = 4;
 /// A server that does not answer is a failure, not a measurement.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The server's threads, and no others, have this name.
-const SERVER_THREADS: &str = "issuer";
+/// The server's threads, and no others, have these names: they answer requests, and write audit lines.
+const SERVER_THREADS: [&str; 2] = ["issuer", "lines"];
 
 const ACCESS_KEY_ID: &str = "AKIABENCHMARK0000000";
 const SECRET_ACCESS_KEY: &str = "benchmark/benchmark/benchmark/benchmark0";
@@ -59,7 +59,7 @@ fn main() -> anyhow::Result<()> {
     let cores = thread::available_parallelism()?.get();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores)
-        .thread_name(SERVER_THREADS)
+        .thread_name(SERVER_THREADS[0])
         .enable_all()
         .build()?;
     let server = runtime.block_on(server(directory.path()))?;
@@ -85,11 +85,8 @@ async fn server(directory: &Path) -> anyhow::Result<Server> {
     write_private(&directory.join("policy.yaml"), POLICY.as_bytes())?;
     let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on loopback")?;
     let issuer = IssuerUrl::local(&format!("http://{}", listener.local_addr()?))?;
-    let null = Mutex::new(File::options().write(true).open("/dev/null")?);
-    let audit: AuditSink = Arc::new(move |line: &str| {
-        let _ = null.lock().unwrap_or_else(PoisonError::into_inner).write_all(format!("{line}\n").as_bytes());
-    });
-    Server::new(listener, Data::open(directory, None, issuer)?, audit)
+    let audit = audit_to(File::options().write(true).open("/dev/null")?)?;
+    Server::new(listener, Data::open(directory, None, issuer)?, audit, Lines::to(std::io::sink())?)
 }
 
 /// A line for each key that signs.
@@ -157,13 +154,13 @@ fn server_threads() -> anyhow::Result<BTreeMap<String, f64>> {
         let thread = thread?;
         // One that ends while it is looked at is not counted.
         let Ok(name) = fs::read_to_string(thread.path().join("comm")) else { continue };
-        if name.trim_end() == SERVER_THREADS
+        if SERVER_THREADS.contains(&name.trim_end())
             && let Ok(time) = measure::cpu_time(&thread.path())
         {
             times.insert(thread.file_name().to_string_lossy().into_owned(), time);
         }
     }
-    ensure!(!times.is_empty(), "no thread is called {SERVER_THREADS}");
+    ensure!(!times.is_empty(), "no thread is called {SERVER_THREADS:?}");
     Ok(times)
 }
 

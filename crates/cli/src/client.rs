@@ -35,7 +35,8 @@ fn client(url: &str) -> anyhow::Result<reqwest::Client> {
     if is_loopback(url) {
         builder = builder.no_proxy();
     }
-    if let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
+    let bundle = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty() && url.starts_with("https://"));
+    if let Some(path) = bundle {
         let pem = std::fs::read(&path).with_context(|| format!("AWS_CA_BUNDLE: cannot read {}", path.display()))?;
         let certificates =
             reqwest::Certificate::from_pem_bundle(&pem).context("AWS_CA_BUNDLE: not PEM certificates")?;
@@ -70,7 +71,7 @@ pub async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
     if let Ok(done) = tokio::time::timeout(Duration::from_secs(2), &mut work).await {
         return done;
     }
-    eprintln!("still {what} ...");
+    crate::out::say(format_args!("still {what} ..."));
     work.await
 }
 

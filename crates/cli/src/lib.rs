@@ -6,6 +6,7 @@
 pub mod client;
 pub mod clock;
 pub mod commands;
+pub mod out;
 pub mod serve;
 pub mod sigv4;
 pub mod verify;

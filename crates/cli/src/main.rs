@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use countersign::commands::{Ending, demo, policy, serve, token, verify};
+use countersign::out;
 
 /// A JWT issuer and key server for AWS: an IAM-signed request in, a short-lived JWT out.
 ///
@@ -45,7 +46,7 @@ async fn main() -> ExitCode {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Refused) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("countersign: {error:#}");
+            out::say(format_args!("countersign: {error:#}"));
             ExitCode::from(2)
         }
     }

@@ -176,7 +176,7 @@ impl Builder {
         let name = match value {
             Value::String(name) => name,
             other => {
-                self.problem(line, format!("the key {other} is not text: write it in quotes"));
+                self.problem(line, "a key that is not text: write it in quotes".to_owned());
                 other.to_string()
             }
         };
@@ -218,9 +218,14 @@ fn scalar(text: &str) -> Value {
         return number.into();
     }
     match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && unsigned.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b)) => {
+        Ok(number)
+            if number.is_finite()
+                && !unsigned.bytes().all(|b| b.is_ascii_digit())
+                && unsigned.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b)) =>
+        {
             serde_json::Number::from_f64(number).map_or_else(|| Value::String(text.to_owned()), Value::Number)
         }
+        // A number that JSON cannot hold stays what was written.
         _ => Value::String(text.to_owned()),
     }
 }

@@ -159,7 +159,11 @@ fn explain_says_which_rule_decides_and_what_the_token_would_say() {
         "{}",
         ran.stderr
     );
-    assert!(ran.stderr.contains("refused: no audience for this caller: no rule allows it"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("refused: no audience for this caller; of this one: no rule allows it"),
+        "{}",
+        ran.stderr
+    );
     let ran = run(&["policy", "explain", "--policy", &policy, "--arn", "arn:aws:iam::111122223333:root", "--json"]);
     assert_eq!((ran.code, json(&ran.stdout)["reason"].as_str()), (1, Some("the root user is never accepted")));
     let pinned = [
@@ -175,6 +179,86 @@ fn explain_says_which_rule_decides_and_what_the_token_would_say() {
     assert_eq!(run(&pinned).code, 1);
     assert_eq!(run(&[&pinned[..], &["--principal-id", "AROAPINNED23456789012:app"]].concat()).code, 0);
     assert_eq!(run(&["policy", "explain", "--policy", "/nowhere", "--arn", LOADER]).code, 2);
+    let bad = written("version: 2");
+    assert_eq!(run(&["policy", "explain", "--policy", bad.path().to_str().unwrap(), "--arn", LOADER]).code, 1);
+    let org = |id| {
+        ["policy", "explain", "--policy", &policy, "--arn", LOADER, "--allowed-org-ids", "o-ours", "--org-id", id]
+            .map(str::to_owned)
+    };
+    let with_org = |id| run(&org(id).iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(with_org("o-ours").code, 0);
+    let other = with_org("o-theirs");
+    assert!(other.code == 1 && other.stderr.contains("the caller's organisation is o-theirs"), "{}", other.stderr);
+}
+
+#[test]
+fn explain_speaks_of_the_audience_that_was_asked_for() {
+    let file = written(
+        "version: 1\naudiences: { a: { aud: a, profile: generic }, z: { aud: z, profile: generic } }\nrules:\n  - { name: a, when: { kind: role, account: [\"444455556666\"] }, grant: { audiences: [a], subject: \"{role}\" } }\n  - { name: z, when: { kind: role, account: [\"444455556666\"] }, grant: { audiences: [z], subject: \"z:{role_id}\" } }\n  - { name: no, effect: deny, when: { role: [\"*\"] }, audiences: [a] }\n",
+    );
+    let path = file.path().to_str().unwrap();
+    let ran = run(&["policy", "explain", "--policy", path, "--arn", LOADER, "--audience", "a"]);
+    assert!(ran.code == 1 && ran.stderr.contains("=> no (deny) decides"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("refused: no audience for this caller; of this one: the rule `no` denies it"),
+        "{}",
+        ran.stderr
+    );
+    let root =
+        run(&["policy", "explain", "--policy", path, "--arn", "arn:aws:iam::444455556666:root", "--audience", "a"]);
+    assert!(root.stderr.contains("audience  a\n"), "{}", root.stderr);
+    let everything = written(
+        "version: 1\naudiences: { a: { aud: a, profile: generic } }\nrules:\n  - { name: a, when: { kind: role, account: [\"444455556666\"] }, grant: { audiences: [a], subject: \"{role}\" } }\n  - { name: no, effect: deny, when: { role: [\"*\"] } }\n",
+    );
+    let ran = run(&["policy", "explain", "--policy", everything.path().to_str().unwrap(), "--arn", LOADER]);
+    assert!(ran.stderr.contains("=> no (deny) decides"), "{}", ran.stderr);
+}
+
+#[test]
+fn output_that_cannot_be_written_is_2() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let schema =
+        isolated(COUNTERSIGN, home.path()).args(["policy", "schema"]).stdout(full()).stderr(Stdio::null()).status();
+    assert_eq!(schema.unwrap().code(), Some(2));
+    // What is said to people is best effort, and changes no exit code.
+    let check =
+        isolated(COUNTERSIGN, home.path()).args(["policy", "check", &example("policy.yaml")]).stderr(full()).status();
+    assert_eq!(check.unwrap().code(), Some(0));
+    let (serve, environment) = serve();
+    let mut token = isolated(COUNTERSIGN, home.path());
+    token.args(["token", "--url", serve.origin()]).envs(environment).stdout(full()).stderr(Stdio::null());
+    assert_eq!(token.status().unwrap().code(), Some(2), "no token was written");
+}
+
+#[test]
+fn nothing_but_a_token_is_printed_as_one() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answers = [
+        r#"{"token":""}"#,
+        r#"{"token":"\u001b]0;pwned\u0007"}"#,
+        r#"{"token":"a.b"}"#,
+        r#"{"token":"a\nb.c.d"}"#,
+        "{}",
+        "x",
+    ];
+    let server = std::thread::spawn(move || {
+        for body in answers {
+            use std::io::Read as _;
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).unwrap();
+            write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+                .unwrap();
+        }
+    });
+    for body in answers {
+        let ran =
+            run_with(&["token", "--url", &url], &[("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s")], "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{body}: {}", ran.stderr);
+    }
+    server.join().unwrap();
 }
 
 #[test]

@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials as AwsCredentials;
 use countersign::client::{fetch, post_signed};
+use countersign::out::Lines;
 use countersign::serve::Server;
 use countersign::serve::credentials::Credentials;
 use countersign::serve::data::Data;
 use countersign_core::url::IssuerUrl;
+use futures_util::FutureExt as _;
 use serde_json::Value;
 use testkit::serve::{Serve, Setup};
 use testkit::tools::isolated;
@@ -161,6 +163,7 @@ fn a_bad_start_says_why_and_leaves_no_ring() {
     for (flags, words) in [
         (vec!["--issuer-url", "http://id.acme.com"], "must be https"),
         (vec!["--issuer-url", "https://id.acme.com/"], "does not end in a slash"),
+        (vec!["--issuer-url", "https://id.acme.com/token"], "the token endpoint itself"),
         (vec!["--listen", "0.0.0.0:0"], "--dangerous-listen-anywhere"),
         (vec!["--policy", "/nowhere/policy.yaml"], "cannot read /nowhere/policy.yaml"),
     ] {
@@ -208,6 +211,78 @@ async fn a_change_is_seen_and_a_bad_one_is_logged_and_left_out() {
     serve.replace_file("credentials.yaml", &credentials.replace("111122223333", "999999999999"));
     soon("the other caller", async || ask(&origin, &directory).await.0 == 403).await;
     assert_eq!(known, 200);
+}
+
+#[tokio::test]
+async fn a_ring_that_is_taken_away_is_not_replaced_and_what_is_tried_again_is_taken() {
+    let serve = Setup::new(COUNTERSIGN).start();
+    let (origin, directory) = (serve.origin().to_owned(), serve.data_dir().to_owned());
+    let before = kids(&origin).await;
+    let (ring, aside) = (directory.join("keyring.json"), directory.join("aside"));
+    fs::rename(&ring, &aside).unwrap();
+    soon("the line in the log", async || serve.stderr().contains("keyring.json: No such file")).await;
+    assert_eq!((kids(&origin).await, ring.exists()), (before.clone(), false));
+    fs::rename(&aside, &ring).unwrap();
+
+    // Somebody holds the lock that a new lane needs: a narrower policy counts all the same, and the lane comes later.
+    let policy = fs::read_to_string(directory.join("policy.yaml")).unwrap();
+    let lock = fs::File::options().write(true).open(directory.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    serve.replace_file(
+        "policy.yaml",
+        &policy.replace("alg: ES256", "alg: ES384").replace("111122223333", "999999999999"),
+    );
+    soon("the narrower policy", async || ask(&origin, &directory).await.0 == 403).await;
+    assert_eq!(kids(&origin).await, before);
+    drop(lock);
+    soon("the lane", async || kids(&origin).await.len() == before.len() + 2).await;
+}
+
+/// Nobody reads what the server says, or there is no place for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_without_its_audit_line_and_no_standstill() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let data = Data::open(directory.path(), None, IssuerUrl::local(&origin).unwrap()).unwrap();
+    let audit = Arc::new(|_| std::future::ready(Err(std::io::ErrorKind::StorageFull.into())).boxed());
+    let server = Server::new(listener, data, audit, Lines::to(std::io::sink()).unwrap()).unwrap();
+    let running = tokio::spawn(server.run(std::future::pending()));
+    let (status, body) = ask(&origin, directory.path()).await;
+    assert_eq!((status, body["error"].as_str()), (503, Some("temporarily_unavailable")));
+    running.abort();
+}
+
+#[test]
+fn output_that_nobody_reads_stops_no_request_and_no_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    for (stdout, stderr) in [("/dev/full", "/dev/full"), ("/dev/null", "/dev/full")] {
+        let open = |path| fs::File::options().write(true).open(path).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut child = isolated(COUNTERSIGN, directory.path())
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"])
+            .arg(directory.path().join("data"))
+            .stdout(open(stdout))
+            .stderr(open(stderr))
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        let mut connection = loop {
+            match TcpStream::connect(("127.0.0.1", port)) {
+                Ok(connection) => break connection,
+                Err(_) => assert!(began.elapsed() < Duration::from_secs(30) && child.try_wait().unwrap().is_none()),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        connection
+            .write_all(b"POST /token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("Missing Authentication Token"), "{answer}");
+        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
 }
 
 /// Killed at 40 moments of its first start and of the making of a new lane; the next start finds everything whole.
@@ -276,7 +351,9 @@ fn sigint_and_sigterm_finish_what_is_running() {
             }
         };
         let mut connection = TcpStream::connect(&address).unwrap();
-        connection.write_all(b"POST /token HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab").unwrap();
+        connection
+            .write_all(b"POST /token HTTP/1.1\r\nhost: x\r\nauthorization: x\r\ncontent-length: 4\r\n\r\nab")
+            .unwrap();
         std::thread::sleep(Duration::from_millis(200));
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
         std::thread::sleep(Duration::from_millis(300));
@@ -285,7 +362,7 @@ fn sigint_and_sigterm_finish_what_is_running() {
         connection.write_all(b"cd").unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("Missing Authentication Token"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("Authorization header requires"), "{answer}");
         assert_eq!(child.wait().unwrap().code(), Some(0), "{signal}");
     }
 }
@@ -298,10 +375,11 @@ async fn a_crash_in_one_request_is_500_and_does_not_end_the_process() {
     let data = Data::open(directory.path(), None, IssuerUrl::local(&origin).unwrap()).unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let audit = Arc::new(move |_: &str| {
+    let audit = Arc::new(move |_| {
         assert_ne!(counted.fetch_add(1, Ordering::SeqCst), 0, "the first request crashes, on purpose");
+        std::future::ready(Ok(())).boxed()
     });
-    let server = Server::new(listener, data, audit).unwrap();
+    let server = Server::new(listener, data, audit, Lines::to(std::io::sink()).unwrap()).unwrap();
     let running = tokio::spawn(server.run(std::future::pending()));
     let (status, body) = ask(&origin, directory.path()).await;
     assert_eq!((status, body["error"].as_str()), (500, Some("server_error")));

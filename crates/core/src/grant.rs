@@ -101,6 +101,13 @@ impl<'p> Standing<'p> {
         allowed
     }
 
+    /// The first matching rule that denies every audience.
+    pub(crate) fn denied_everything(&self) -> Option<usize> {
+        let denies =
+            |index: &usize| matches!(self.policy.rules().get(*index), Some(Rule { action: Action::Deny(None), .. }));
+        self.matching.iter().copied().find(denies)
+    }
+
     /// What the caller may have of this audience. The only maker of a grant.
     pub fn grant(&self, audience: usize) -> Result<Grant<'p>, Denial> {
         let rule = self.decisive(audience).and_then(|index| self.policy.rules().get(index)).ok_or(Denial::NoRule)?;

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -109,8 +111,8 @@ enum Material {
 }
 
 /// One public key (RFC 7517, RFC 7518 section 6), with `use: sig`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "Written")]
 pub struct Jwk {
     kid: KeyId,
     alg: Algorithm,
@@ -126,15 +128,15 @@ struct Written {
     use_: String,
     alg: Algorithm,
     kid: KeyId,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     n: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     e: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     crv: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     x: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     y: Option<String>,
 }
 
@@ -264,8 +266,7 @@ impl From<Jwk> for Written {
 }
 
 /// The published set (RFC 7517 section 5): at least one key, no name twice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "WrittenSet")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Jwks {
     keys: Vec<Jwk>,
 }
@@ -297,12 +298,38 @@ impl Jwks {
     }
 }
 
-impl TryFrom<WrittenSet> for Jwks {
-    type Error = JwkFault;
-
-    fn try_from(written: WrittenSet) -> Result<Self, JwkFault> {
-        Self::new(written.keys)
+impl<'de> Deserialize<'de> for Jwk {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(object::<Written, D>(deserializer)?).map_err(de::Error::custom)
     }
+}
+
+impl<'de> Deserialize<'de> for Jwks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(object::<WrittenSet, D>(deserializer)?.keys).map_err(de::Error::custom)
+    }
+}
+
+/// A JSON object and nothing else: a derived reader would also take the list of an object's values.
+fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct ObjectVisitor<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(ObjectVisitor(PhantomData))
+}
+
+/// A member that is there holds a string: null is not as good as absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]
@@ -362,6 +389,16 @@ mod tests {
     fn a_set_is_not_empty_and_repeats_no_kid() {
         let set = |keys| serde_json::from_value::<Jwks>(json!({ "keys": keys })).map_err(|e| e.to_string());
         assert!(set(vec![rsa()]).is_ok());
+        for not_a_set in
+            [json!([[rsa()]]), json!({ "keys": [["RSA", "sig", "RS256", "k", N, "AQAB", null, null, null]] })]
+        {
+            assert!(
+                serde_json::from_value::<Jwks>(not_a_set).unwrap_err().to_string().contains("expected a JSON object")
+            );
+        }
+        let mut null = rsa();
+        null["x"] = serde_json::Value::Null;
+        assert!(set(vec![null]).unwrap_err().contains("invalid type: null"));
         assert_eq!(set(vec![]).unwrap_err(), "the key set is empty");
         assert_eq!(set(vec![rsa(), rsa()]).unwrap_err(), "the key id 2011-04-29 appears twice");
     }

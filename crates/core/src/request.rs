@@ -77,7 +77,7 @@ impl TokenRequest {
         }
         let mut reader = serde_json::Deserializer::from_slice(body);
         let request = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = error.path().to_string();
+            let path = error.path().iter().next().map_or_else(|| ".".to_owned(), ToString::to_string);
             let text = error.inner().to_string();
             // Where in the text it stands is of no use in one line, and an unknown field's name is in the text already.
             let text = text.split(" at line ").next().unwrap_or_default();
@@ -112,9 +112,11 @@ impl TokenRequest {
     }
 }
 
-/// What goes back into an error text: short and without control characters.
+/// What goes back into an error text: short, and of the characters that an `error_description` may hold (RFC 6749
+/// section 5.2).
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+    let legal = |c: char| (c.is_ascii_graphic() || c == ' ') && !matches!(c, '"' | '\\');
+    text.chars().map(|c| if legal(c) { c } else { '?' }).take(200).collect()
 }
 
 fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

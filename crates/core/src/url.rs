@@ -39,8 +39,12 @@ impl IssuerUrl {
         if text.ends_with('/') {
             return fault("an issuer URL does not end in a slash");
         }
-        if authority.is_empty() || authority.starts_with(':') || authority.contains('@') {
-            return fault("a host is needed, and no user");
+        if !is_authority(authority) {
+            return fault("a host is needed, perhaps a port, and no user");
+        }
+        let path = rest.get(authority.len()..).unwrap_or_default();
+        if path.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) || path.contains('%') {
+            return fault("clients would write this path in another way");
         }
         if text.starts_with("http://") {
             return Err(UrlFault::Scheme(text.to_owned()));
@@ -73,6 +77,20 @@ impl fmt::Display for IssuerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A name or an address, and perhaps a port.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let label = |label: &str| {
+        !label.is_empty() && !label.starts_with('-') && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    address.map_or_else(|| host.split('.').all(label), |v6| v6.parse::<std::net::Ipv6Addr>().is_ok())
+        && port.is_none_or(|port| !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok())
 }
 
 /// Is this `http://` and a host that can only be this machine (`localhost`, 127.0.0.0/8, `::1`)?
@@ -123,6 +141,18 @@ mod tests {
             "http://localhost@evil.com",
             "http://[::1]evil.com",
             "http://10.0.0.1",
+            "https://id.acme.com:",
+            "https://id.acme.com:99999",
+            "https://id.acme.com:1:1",
+            "https://id.acme.com:80a",
+            "https://[::1",
+            "https://.",
+            "https://-",
+            "https://a..b",
+            "https://id.acme.com/%zz",
+            "https://id.acme.com/a/../b",
+            "https://id.acme.com/a//b",
+            "http://127.0.0.1:x",
         ] {
             assert!(IssuerUrl::local(url).is_err(), "{url}");
         }

@@ -58,7 +58,11 @@ impl PublicDocument {
     /// Answer a GET, or a HEAD: then the host leaves the body out.
     pub fn respond(&self, if_none_match: Option<&str>) -> Response {
         let fresh = if_none_match.is_some_and(|header| {
-            header.trim() == "*" || header.split(',').any(|tag| tag.trim().trim_start_matches("W/") == self.etag)
+            header.trim() == "*"
+                || header.split(',').any(|tag| {
+                    let tag = tag.trim();
+                    tag.strip_prefix("W/").unwrap_or(tag) == self.etag
+                })
         });
         let mut response =
             Response::json(if fresh { 304 } else { 200 }, if fresh { Vec::new() } else { self.body.clone() });

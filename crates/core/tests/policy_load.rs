@@ -367,6 +367,13 @@ fn rules() {
             "rules[2].grant.transitive_tags[0]",
             "there is no session tag `other`",
         ),
+        ("/rules/2/grant/transitive_tags", json!([]), "rules[2].grant.transitive_tags", "empty list"),
+        (
+            "/rules/2/grant/session_tags",
+            json!({ "team": "x", "Team": "y" }),
+            "rules[2].grant.session_tags.team",
+            "differs only by letter case",
+        ),
         (
             "/rules/2/grant/source_identity",
             json!("x"),
@@ -442,16 +449,16 @@ fn templates() {
         ("svc:role}:{role}", "never opened"),
         ("a b:{role}", "cannot be"),
         ("größe:{role}", "cannot be"),
-        ("{role|local_part}", "local_part is for user_name, not for role"),
-        ("{role}{role_id}", "put `:` or `/` between them"),
-        ("{role}-{role_id}", "put `:` or `/` between them"),
-        ("{role}-{account}-{role_id}", "put `:` or `/` between them"),
+        ("x:{role|local_part}", "local_part is for user_name, not for role"),
+        ("x:{role}{role_id}", "put `:` or `/` between them"),
+        ("x:{role}-{role_id}", "put `:` or `/` between them"),
+        ("x:{role}-{account}-{role_id}", "put `:` or `/` between them"),
     ] {
         refused(&[("/rules/1/grant/subject", json!(subject))], "rules[1].grant.subject", words);
     }
     let empty = load(&with(&[("/rules/1/grant/subject", json!(""))])).unwrap_err();
     assert!(empty[0].message.contains("the subject cannot be \"\""), "{empty:?}");
-    for subject in ["{role}:{role_id}", "{account}{role}", "{role}/x-{role_id}", "{partition}:{account}-{role}"] {
+    for subject in ["x:{role}:{role_id}", "{account}{role}:x", "{role}/x-{role_id}", "{partition}:{account}-{role}"] {
         loads(&[("/rules/1/grant/subject", json!(subject))]);
     }
     // "In one string" means every template, not only the subject.
@@ -542,7 +549,7 @@ fn a_session_name_is_trusted_only_if_that_is_said() {
 #[test]
 fn a_subject_tells_its_own_callers_apart() {
     for (changes, words) in [
-        (vec![("/rules/1/grant/subject", json!("svc"))], "put {role} into it"),
+        (vec![("/rules/1/grant/subject", json!("svc:all"))], "put {role} into it"),
         (vec![("/rules/1/grant/subject", json!("svc:{account}"))], "put {role} into it"),
         (vec![("/rules/1/when/account", json!(["444455556666", "777788889999"]))], "put {account} into it"),
         (
@@ -562,9 +569,49 @@ fn a_subject_tells_its_own_callers_apart() {
         "rules[0].grant.subject",
         "put {user_name} into it",
     );
-    loads(&[("/rules/1/grant/subject", json!("fixed")), ("/rules/1/when/role", json!(["snowflake-app"]))]);
+    loads(&[("/rules/1/grant/subject", json!("svc:fixed")), ("/rules/1/when/role", json!(["snowflake-app"]))]);
     loads(&[("/rules/1/grant/subject", json!("id:{role_id}"))]);
     loads(&[("/rules/2/grant/subject", json!("fixed")), ("/rules/2/when/user", json!(["ci"]))]);
+}
+
+#[test]
+fn what_is_listed_twice_is_one() {
+    loads(&[
+        ("/rules/1/when/partition", json!(["aws", "aws"])),
+        ("/rules/1/when/account", json!(["444455556666", "444455556666"])),
+    ]);
+    loads(&[("/rules/1/when/role", json!(["app", "app"])), ("/rules/1/grant/subject", json!("svc:fixed"))]);
+}
+
+#[test]
+fn many_mistakes_of_shape_are_cut_off() {
+    let numbers: Vec<u64> = vec![1; 9000];
+    let problems = load(&with(&[("/account_sets/data", json!(numbers))])).unwrap_err();
+    assert_eq!(problems.len(), 101, "{}", problems.len());
+    assert!(problems[100].message.contains("the first 100 mistakes"));
+}
+
+#[test]
+fn accounts_behind_the_same_text_are_compared_first() {
+    // Disjoint sets of many accounts and no pattern anywhere: nothing here is intricate.
+    let accounts = |first: u64| json!((0..150).map(|n| format!("{:012}", first + n * 7_919_333)).collect::<Vec<_>>());
+    let rule = |name: String, when: Value, subject: &str| json!({ "name": name, "when": when, "grant": { "audiences": ["x"], "subject": subject } });
+    let mut rules = Vec::new();
+    for index in 0..24 {
+        rules.push(rule(format!("r{index}"), json!({ "kind": "role", "account_set": ["prod"] }), "{account}:{role}"));
+        rules.push(rule(
+            format!("s{index}"),
+            json!({ "kind": "sso", "account_set": ["dev"] }),
+            "{account}:{user_name}",
+        ));
+    }
+    let mut policy = json!({
+        "version": 1, "account_sets": { "prod": accounts(1), "dev": accounts(500_000_000_000) },
+        "audiences": { "x": { "aud": "x", "profile": "generic" } }, "rules": rules
+    });
+    assert!(load(&policy).is_ok());
+    policy["account_sets"]["dev"][7] = policy["account_sets"]["prod"][9].clone();
+    assert!(load(&policy).unwrap_err()[0].message.contains("can have the same subject"));
 }
 
 fn second_rule(when: &Value, subject: &str, shared: bool) -> Vec<(&'static str, Value)> {
@@ -609,7 +656,11 @@ fn filters_count_when_subjects_are_compared() {
     let people = |entry: &str| json!({ "kind": "sso", "account": ["999999999999"], "user_name": [entry] });
     // JANE of acme.com by `upper`, and JANE by name.
     refused(&second_rule(&people("JANE"), "{user_name}", false), "rules[3].grant.subject", "can have the same subject");
-    loads(&second_rule(&people("jane"), "{user_name}", false));
+    // Snowflake's login names have no letter case; elsewhere JANE and jane are two.
+    refused(&second_rule(&people("jane"), "{user_name}", false), "rules[3].grant.subject", "can have the same subject");
+    let elsewhere =
+        [second_rule(&people("jane"), "{user_name}", false), vec![("/audiences/snowflake/profile", json!("generic"))]];
+    loads(&elsewhere.concat());
     loads(&second_rule(&people("*@acme.com"), "{user_name}", false));
     refused(
         &second_rule(&people("*@acme.org"), "{user_name|local_part}", false),

@@ -82,6 +82,30 @@ fn principals_that_a_filter_makes_one() {
 }
 
 #[test]
+fn a_namesake_may_hide_behind_a_pattern() {
+    let place = "rules[0].grant.subject";
+    let pattern = json!([pinned_role("loader", "{role|upper}"), named(pinned_role("LOADER*", "{role}"), "other")]);
+    warns(&pattern, place, "the role of the rule `other` differs only by letter case");
+    let any = rule(json!({ "kind": "role", "role_id": ["AROAOTHER"] }), &json!({ "subject": "{role}" }));
+    warns(&json!([pinned_role("loader", "{role|upper}"), named(any, "other")]), place, "the rule `other`");
+    silent(&json!([pinned_role("loader", "{role|upper}"), named(pinned_role("kafka*", "{role}"), "other")]));
+}
+
+#[test]
+fn people_and_workloads_that_share_a_subject_on_purpose() {
+    let shared = |mut rule: Value| {
+        rule["shared_subject"] = json!(true);
+        rule
+    };
+    let role = shared(pinned_role("dbt", "DBT"));
+    let sso = json!({ "kind": "sso", "role_id": ["AROAEXAMPLE"] });
+    let person = named(shared(rule(sso.clone(), &json!({ "subject": "{user_name}" }))), "person");
+    warns(&json!([role, person]), "rules[1].grant.subject", "of another kind, of the rule `r` can share a subject");
+    let other = named(shared(rule(sso, &json!({ "subject": "person:{user_name}" }))), "person");
+    silent(&json!([role, other]));
+}
+
+#[test]
 fn deny_rules_that_are_evaded() {
     let deny = |when: Value| json!({ "name": "no", "effect": "deny", "when": when });
     let people = rule(json!({ "kind": "sso", "role_id": ["AROAEXAMPLE"] }), &json!({ "subject": "{user_name}" }));
@@ -90,6 +114,9 @@ fn deny_rules_that_are_evaded() {
     let evaded = "a permission set with the same power evades this rule";
     warns(&json!([people, deny(json!({ "role": ["*-breakglass"] }))]), "rules[1].when", evaded);
     warns(&json!([people, deny(json!({ "kind": "role" }))]), "rules[1].when", evaded);
+    let unrelated = json!({ "kind": "sso", "user_name": ["bob@acme.com"] });
+    let rules = json!([people, deny(json!({ "role": ["*-breakglass"] })), named(deny(unrelated), "unrelated")]);
+    warns(&rules, "rules[1].when", evaded);
     let both = json!([
         people,
         deny(json!({ "role": ["*-breakglass"] })),
@@ -105,6 +132,8 @@ fn access_that_renews_itself() {
     let user = |role| rule(json!({ "kind": "user", "path": ["/"] }), &grant(role));
     let renewing = json!([user("arn:aws:iam::111122223333:role/path/deploy"), may_call]);
     warns(&renewing, "rules[0].grant.roles[0]", "the rule `caller` lets this role itself ask for tokens");
+    let itself = json!([user("arn:aws:iam::{account}:role/{user}"), may_call]);
+    warns(&itself, "rules[0].grant.roles[0]", "access that renews itself");
     silent(&json!([user("arn:aws:iam::111122223333:role/other"), may_call]));
     silent(&json!([user("arn:aws:iam::999999999999:role/deploy"), may_call]));
 }

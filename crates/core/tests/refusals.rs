@@ -162,7 +162,7 @@ fn every_reason_is_reached() {
         ("break-glass role", "no audience for this caller: the rule `never` denies it"),
         (
             "analyst with two @",
-            "no audience for this caller: the rule `people` does not render: user_name has not exactly one @",
+            "no audience for this caller: the rule `people` does not render: user_name has not exactly one @ with something before it",
         ),
     ] {
         assert_eq!(reason(&json_body(who, "{}")), expected, "{who}");

@@ -1,10 +1,11 @@
 //! Files that hold secrets, and the ring in one: written beside, synced, renamed, so that a crash at any moment leaves
 //! the old file or the new one, whole.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use countersign_core::UnixSeconds;
 use countersign_core::jwk::Algorithm;
@@ -15,15 +16,21 @@ use crate::ring::{Keyring, KeyringFault};
 #[derive(Debug, thiserror::Error)]
 pub enum FileFault {
     /// The operating system's word.
-    #[error("{0}: {1}")]
+    #[error("cannot use {0}")]
     Io(PathBuf, #[source] io::Error),
+    /// A folder, a pipe, a device, or larger than anything that belongs here.
+    #[error("{0} is not a regular file of at most 1 MiB")]
+    NotAFile(PathBuf),
+    /// Somebody else holds the lock, and does not let go.
+    #[error("another process has held the lock {0} for 5 seconds")]
+    Locked(PathBuf),
     /// Somebody else may read it.
     #[error(
         "{0} is readable by others (mode {1:04o}): run `chmod 600` on it, and replace what it holds if others may have read it"
     )]
     Readable(PathBuf, u32),
     /// What it holds.
-    #[error("{0}: {1}")]
+    #[error("cannot use {0}")]
     Keyring(PathBuf, #[source] KeyringFault),
 }
 
@@ -31,8 +38,16 @@ fn io_fault(path: &Path) -> impl Fn(io::Error) -> FileFault + '_ {
     move |error| FileFault::Io(path.to_owned(), error)
 }
 
+/// Nothing that is kept in a data directory comes near, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
 /// Read a file that nobody but its owner may read. The mode is the opened file's, not that of whatever is there later.
 pub fn read_private(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, FileFault> {
+    // Opening a pipe would wait for somebody to write into it.
+    let sound = fs::metadata(path).map(|data| data.is_file() && data.len() <= LARGEST).map_err(io_fault(path))?;
+    if !sound {
+        return Err(FileFault::NotAFile(path.to_owned()));
+    }
     let mut file = File::open(path).map_err(io_fault(path))?;
     let mode = file.metadata().map_err(io_fault(path))?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -68,13 +83,19 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), FileFault> {
 pub struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
 
 impl Lock {
-    /// Wait for the lock of this directory.
+    /// Wait for the lock of this directory, 5 seconds at most.
     pub fn of(directory: &Path) -> Result<Self, FileFault> {
         let path = directory.join(".lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(io_fault(&path))?;
-        file.lock().map_err(io_fault(&path))?;
-        Ok(Self(file))
+        for _ in 0..100 {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+                Err(TryLockError::Error(error)) => return Err(FileFault::Io(path, error)),
+            }
+        }
+        Err(FileFault::Locked(path))
     }
 }
 
@@ -103,12 +124,31 @@ impl KeyringFile {
 
     /// Read it, or begin an empty one, and see that these lanes can sign. Written only if a lane was opened.
     pub fn open(&self, lanes: &[Algorithm], now: UnixSeconds) -> Result<(Keyring, Vec<Algorithm>), FileFault> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        let _lock = Lock::of(directory)?;
-        let mut keyring = match self.read(now) {
-            Err(FileFault::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Keyring::empty(),
-            other => other?,
+        self.with_lanes(lanes, now, true)
+    }
+
+    /// The same for a file that is there: if it has gone, somebody took it away, and no other ring takes its place.
+    pub fn reopen(&self, lanes: &[Algorithm], now: UnixSeconds) -> Result<(Keyring, Vec<Algorithm>), FileFault> {
+        self.with_lanes(lanes, now, false)
+    }
+
+    fn with_lanes(
+        &self,
+        lanes: &[Algorithm],
+        now: UnixSeconds,
+        create: bool,
+    ) -> Result<(Keyring, Vec<Algorithm>), FileFault> {
+        let read = || match self.read(now) {
+            Err(FileFault::Io(_, error)) if create && error.kind() == io::ErrorKind::NotFound => Ok(Keyring::empty()),
+            other => other,
         };
+        // Reading needs no lock, since the file is only ever replaced whole.
+        let keyring = read()?;
+        if lanes.iter().all(|lane| keyring.public().signing(*lane).is_some()) {
+            return Ok((keyring, Vec::new()));
+        }
+        let _lock = Lock::of(self.path.parent().unwrap_or(Path::new(".")))?;
+        let mut keyring = read()?;
         let opened = keyring
             .open_lanes(lanes.iter().copied(), now)
             .map_err(|fault| FileFault::Keyring(self.path.clone(), fault))?;

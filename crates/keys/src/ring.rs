@@ -42,10 +42,10 @@ pub enum KeyringFault {
     #[error("the key {0}: {1}")]
     Key(KeyId, &'static str),
     /// A private key that does not parse.
-    #[error("the key {0}: {1}")]
+    #[error("the private half of the key {0}")]
     Private(KeyId, #[source] KeyFault),
     /// The Go service's private key does not parse.
-    #[error("the imported key: {0}")]
+    #[error("the private key")]
     Imported(#[source] KeyFault),
     /// The keys together are no ring.
     #[error(transparent)]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::error::Error as _;
+
 use countersign_core::jwk::{Algorithm, KeyId};
 use countersign_core::jws::Signer as _;
 use countersign_core::ring::State;
@@ -159,12 +161,12 @@ fn refuses_a_ring_that_contradicts_itself_and_repeats_no_secret() {
         (change("/keys/1/public/d", json!("AQAB")), "malformed field"),
         (change("/keys/2/state", json!("signing")), "its state and its times do not fit together"),
         (change("/revoked", json!([{ "kid": other["kid"], "at": 1 }])), "is revoked and may not come back"),
-        (json!({ "private_key": "garbage" }), "the imported key: not a PEM private key"),
-        (json!({ "private_key": keys::P521 }), "the imported key: neither RSA"),
+        (json!({ "private_key": "garbage" }), "the private key: not a PEM private key"),
+        (json!({ "private_key": keys::P521 }), "the private key: neither RSA"),
         (json!([]), "not a key ring"),
     ] {
         let error = Keyring::from_json(ring.to_string().as_bytes(), NOW).unwrap_err();
-        let text = format!("{error} {error:?}");
+        let text = format!("{error}: {} {error:?}", error.source().map(ToString::to_string).unwrap_or_default());
         assert!(!text.contains("PRIVATE KEY-----") && !text.contains("garbage"), "{text}");
         assert!(text.contains(words), "{words}: {text}");
     }

@@ -14,10 +14,3 @@ pub enum Ending {
     /// The token, policy, caller or request is refused or invalid: exit 1.
     Refused,
 }
-
-/// Print machine-readable output. A reader who went away is no fault of ours.
-pub(crate) fn print(text: &str) {
-    use std::io::Write as _;
-    let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
-}

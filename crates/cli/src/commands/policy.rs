@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use countersign_core::caller::{Caller, CallerFault, Field, Identity, Kind};
-use countersign_core::issue::{Ask, Issuer, Prepared, Refusal};
+use countersign_core::issue::{Ask, Issuer, Prepared, Reason, Refusal};
 use countersign_core::jwk::{Algorithm, Jwk};
 use countersign_core::policy::{Document, Explanation, MAX_SSM_BYTES, Policy, Problem, Verdict};
 use countersign_core::ring::{Ring, RingKey, State};
@@ -15,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Ending;
-use crate::{clock, yaml};
+use crate::{clock, out, yaml};
 
 /// Check, explain and describe policies
 #[derive(Debug, clap::Subcommand)]
@@ -56,6 +57,9 @@ pub struct ExplainArgs {
     /// The caller's organisation (o-...)
     #[arg(long, value_name = "ID")]
     org_id: Option<String>,
+    /// The organisations that the issuer serves, comma-separated, as in ALLOWED_ORG_IDS [default: all]
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    allowed_org_ids: Option<Vec<String>>,
     /// The issuer URL that the token would bear
     #[arg(long, value_name = "URL", default_value = "https://issuer.example.com")]
     issuer_url: String,
@@ -70,7 +74,7 @@ pub fn run(command: &Command) -> anyhow::Result<Ending> {
         Command::Check(args) => check(args),
         Command::Explain(args) => explain(args),
         Command::Schema => {
-            super::print(&serde_json::to_string_pretty(&schema())?);
+            out::print(&serde_json::to_string_pretty(&schema())?)?;
             Ok(Ending::Done)
         }
     }
@@ -90,8 +94,19 @@ struct Loaded {
     json_bytes: usize,
 }
 
+/// A policy has at most 64 KiB as JSON; comments and white space may be many times that, but not without end.
+fn read_bounded(path: &Path) -> anyhow::Result<String> {
+    const LARGEST: u64 = 1024 * 1024;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        bail!("larger than {LARGEST} bytes");
+    }
+    Ok(text)
+}
+
 fn load(path: &Path) -> anyhow::Result<Loaded> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_bounded(path).with_context(|| format!("cannot read {}", path.display()))?;
     let finding = |line, problem: Problem| Finding { line, key: problem.path.to_string(), message: problem.message };
     let document = match yaml::parse(&text) {
         Ok(document) => document,
@@ -116,13 +131,15 @@ fn load(path: &Path) -> anyhow::Result<Loaded> {
 
 /// A policy file that must be good: for `serve` and `explain`.
 pub(crate) fn load_policy(path: &Path) -> anyhow::Result<Policy> {
-    load(path)?.outcome.map(|(policy, _)| policy).map_err(|found| {
-        let mut text = format!("{} does not load:", path.display());
-        for Finding { line, key, message } in found {
-            let _ = write!(text, "\n  line {line}: {}{message}", prefix(&key));
-        }
-        anyhow!(text)
-    })
+    load(path)?.outcome.map(|(policy, _)| policy).map_err(|found| anyhow!(does_not_load(path, found)))
+}
+
+fn does_not_load(path: &Path, found: Vec<Finding>) -> String {
+    let mut text = format!("{} does not load:", path.display());
+    for Finding { line, key, message } in found {
+        let _ = write!(text, "\n  line {line}: {}{message}", prefix(&key));
+    }
+    text
 }
 
 fn prefix(key: &str) -> String {
@@ -137,30 +154,30 @@ fn check(args: &CheckArgs) -> anyhow::Result<Ending> {
     };
     if args.json {
         let rules = policy.as_ref().map(Policy::rule_count);
-        super::print(&serde_json::to_string_pretty(&json!({
+        out::print(serde_json::to_string_pretty(&json!({
             "ok": errors.is_empty(), "errors": errors, "warnings": warnings, "rules": rules, "json_bytes": json_bytes,
-        }))?);
+        }))?)?;
     } else {
         let file = args.file.display();
         for (kind, findings) in [("error", &errors), ("warning", &warnings)] {
             for Finding { line, key, message } in findings {
-                eprintln!("{file}:{line}: {kind}: {}{message}", prefix(key));
+                out::say(format_args!("{file}:{line}: {kind}: {}{message}", prefix(key)));
             }
         }
         if let Some(policy) = &policy {
-            eprintln!(
+            out::say(format_args!(
                 "{file}: ok: {} rules, {} audiences, {json_bytes} bytes as JSON, {} warnings",
                 policy.rule_count(),
                 policy.audience_names().count(),
                 warnings.len()
-            );
+            ));
             if json_bytes > MAX_SSM_BYTES {
-                eprintln!(
+                out::say(format_args!(
                     "{file}: note: larger than an SSM parameter holds ({MAX_SSM_BYTES} bytes): deploy it through S3"
-                );
+                ));
             }
         } else {
-            eprintln!("{file}: does not load: {} errors", errors.len());
+            out::say(format_args!("{file}: does not load: {} errors", errors.len()));
         }
     }
     Ok(if errors.is_empty() { Ending::Done } else { Ending::Refused })
@@ -223,8 +240,14 @@ struct TokenWould {
 }
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
-    let policy = load_policy(&args.policy)?;
-    let issuer = Issuer::new(IssuerUrl::local(&args.issuer_url).context("--issuer-url")?, None);
+    let policy = match load(&args.policy)?.outcome {
+        Ok((policy, _)) => policy,
+        Err(found) => {
+            out::say(does_not_load(&args.policy, found));
+            return Ok(Ending::Refused);
+        }
+    };
+    let issuer = Issuer::new(IssuerUrl::local(&args.issuer_url).context("--issuer-url")?, args.allowed_org_ids.clone());
     let identity = Identity::supposed(&args.arn, args.principal_id.as_deref(), args.org_id.as_deref());
     let body = args.audience.as_ref().map(|audience| json!({ "audience": audience }).to_string()).unwrap_or_default();
     let ask = Ask {
@@ -239,9 +262,9 @@ fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
     let caller = Caller::new(&identity);
     let explained = explained(decision, &caller, &policy, args.audience.as_deref());
     if args.json {
-        super::print(&serde_json::to_string_pretty(&explained)?);
+        out::print(&serde_json::to_string_pretty(&explained)?)?;
     } else {
-        eprint!("{}", told(&explained));
+        out::say(told(&explained).trim_end());
     }
     Ok(if explained.issued { Ending::Done } else { Ending::Refused })
 }
@@ -254,7 +277,7 @@ fn explained(
 ) -> Explained {
     let (fields, explanation) = match caller {
         Ok(caller) => (fields(caller), policy.explain(caller, audience)),
-        Err(_) => (BTreeMap::new(), Explanation { audience: None, rules: Vec::new() }),
+        Err(_) => (BTreeMap::new(), policy.explain_nobody(audience)),
     };
     match decision {
         Ok(prepared) => {
@@ -264,7 +287,12 @@ fn explained(
             Explained { issued: true, reason: None, caller: fields, explanation, token: Some(token) }
         }
         Err(refusal) => {
-            let reason = Some(refusal.reason.to_string());
+            // Where the caller may have nothing at all, what stands against this audience says most.
+            let reason = match (&refusal.reason, &explanation.denial) {
+                (Reason::NoAudience(_), Some(denial)) => format!("no audience for this caller; of this one: {denial}"),
+                (reason, _) => reason.to_string(),
+            };
+            let reason = Some(reason);
             Explained { issued: false, reason, caller: fields, explanation, token: None }
         }
     }

@@ -1,8 +1,8 @@
 //! `countersign serve`.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use countersign_core::url::IssuerUrl;
@@ -10,8 +10,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Ending;
+use crate::out::{self, Lines};
 use crate::serve::data::Data;
-use crate::serve::{Server, greeting};
+use crate::serve::{Server, audit_to, greeting};
 
 /// Run the issuer on this machine, with real SigV4 verification.
 #[derive(Debug, clap::Args)]
@@ -42,6 +43,9 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
         );
     }
     // Before anything is made on disk: a bad flag leaves nothing behind.
+    if args.issuer_url.as_deref().is_some_and(|url| url.ends_with("/token")) {
+        bail!("--issuer-url: clients take a URL that ends in /token for the token endpoint itself");
+    }
     let given = args.issuer_url.as_deref().map(IssuerUrl::local).transpose().context("--issuer-url")?;
     let directory = match args.data_dir {
         Some(directory) => directory,
@@ -55,15 +59,23 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
         None => IssuerUrl::local(&format!("http://{}", loopback(listener.local_addr()?)))?,
     };
     let data = Data::open(&directory, args.policy.as_deref(), issuer)?;
-    let server = Server::new(listener, data, Arc::new(|line: &str| super::print(line)))?;
-    eprintln!("{}", greeting(server.data(), server.address()));
+    let log = Lines::to(io::stderr())?;
+    let server = Server::new(listener, data, audit_to(io::stdout())?, log.clone())?;
+    out::say(format_args!("{}", greeting(server.data(), server.address())));
     server
         .run(async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            eprintln!("countersign: finishing what is running");
+            log.send("countersign: finishing what is running (once more to end at once)");
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                std::process::exit(130);
+            });
         })
         .await;
     Ok(Ending::Done)

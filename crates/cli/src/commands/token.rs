@@ -3,13 +3,14 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
-use aws_config::BehaviorVersion;
+use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::ProvideCredentials as _;
-use countersign_core::url::IssuerUrl;
+use countersign_core::url::{IssuerUrl, is_loopback};
 use serde_json::Value;
 
 use super::Ending;
 use crate::client::{Answer, patiently, post_signed, region_of, token_endpoint};
+use crate::out;
 
 /// Sign a request with the default AWS credential chain and print the token
 #[derive(Debug, clap::Args)]
@@ -37,17 +38,19 @@ pub struct Args {
 /// Ask for a token.
 pub async fn run(args: Args) -> anyhow::Result<Ending> {
     let url = token_endpoint(&IssuerUrl::local(&args.url).context("--url")?);
-    let config = Box::pin(aws_config::defaults(BehaviorVersion::latest()).load());
+    // Where the region is known, nobody asks the metadata service of a virtual machine for one.
+    let local = || is_loopback(&url).then(|| std::env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".to_owned()));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Some(region) = args.region.or_else(|| region_of(&url)).or_else(local) {
+        loader = loader.region(Region::new(region));
+    }
+    let config = Box::pin(loader.load());
     let config = patiently("looking for AWS credentials", config).await;
     let provider = config.credentials_provider().context("no AWS credential provider is configured")?;
     let credentials = patiently("looking for AWS credentials", provider.provide_credentials()).await.context(
         "no AWS credentials found by the default chain (environment, profile, SSO, web identity, container, instance)",
     )?;
-    let region = args
-        .region
-        .or_else(|| region_of(&url))
-        .or_else(|| config.region().map(ToString::to_string))
-        .unwrap_or_else(|| "us-east-1".to_owned());
+    let region = config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string);
     let mut body = serde_json::Map::new();
     for (name, value) in [("audience", args.audience), ("scope", args.scope)] {
         if let Some(value) = value {
@@ -72,41 +75,49 @@ fn tell(answer: &Answer, url: &str, json: bool) -> anyhow::Result<Ending> {
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let member = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str);
     if answer.status == 200 {
-        let token = member("token").with_context(|| format!("{url} answered 200 without a token (request id {id})"))?;
+        let token = member("token")
+            .filter(|token| is_compact_jws(token))
+            .with_context(|| format!("{url} answered 200 without a token (request id {id})"))?;
         if json {
-            super::print(&body.as_ref().map(Value::to_string).unwrap_or_default());
+            out::print(body.as_ref().map(Value::to_string).unwrap_or_default())?;
         } else {
-            print_token(token);
+            print_token(token)?;
         }
         return Ok(Ending::Done);
     }
     if json && body.is_some() {
-        super::print(&body.as_ref().map(Value::to_string).unwrap_or_default());
+        out::print(body.as_ref().map(Value::to_string).unwrap_or_default())?;
     }
     let said = match (member("error"), member("error_description"), member("message").or_else(|| member("Message"))) {
         (Some(error), description, _) => format!("{error}: {}", description.unwrap_or("no description")),
         (None, _, Some(message)) => message.to_owned(),
         (None, _, None) => "no explanation".to_owned(),
     };
-    eprintln!("refused with HTTP status {}: {}", answer.status, printable(&said));
+    out::say(format_args!("refused with HTTP status {}: {}", answer.status, printable(&said)));
     if let Some(advice) = advice(answer.status, member("error"), &said) {
-        eprintln!("  {advice}");
+        out::say(format_args!("  {advice}"));
     }
-    eprintln!("  request id {}", printable(id));
-    // 5xx and redirects say nothing about the caller.
-    if (400..500).contains(&answer.status) { Ok(Ending::Refused) } else { anyhow::bail!("no token from {url}") }
+    out::say(format_args!("  request id {}", printable(id)));
+    // These alone say something about the caller.
+    if matches!(answer.status, 400 | 401 | 403) { Ok(Ending::Refused) } else { anyhow::bail!("no token from {url}") }
 }
 
 /// A token that goes into a file or a pipe has no newline: some of its readers do not strip one.
-fn print_token(token: &str) {
+fn print_token(token: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     let end = if stdout.is_terminal() { "\n" } else { "" };
-    let _ = write!(stdout, "{token}{end}").and_then(|()| stdout.flush());
+    write!(stdout, "{token}{end}").and_then(|()| stdout.flush()).context("cannot write the token to standard output")
+}
+
+/// Three parts of base64url (RFC 7515 section 3.1): nothing else goes to stdout as a token, whatever a server says.
+fn is_compact_jws(text: &str) -> bool {
+    let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    text.split('.').count() == 3 && text.split('.').all(part)
 }
 
 /// What the server says goes to a terminal: no control characters.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1000).collect()
+    text.chars().map(|c| if c.is_ascii_graphic() || c.is_alphanumeric() { c } else { ' ' }).take(1000).collect()
 }
 
 /// What to do about it: the gateway's own messages say what, not why.

@@ -7,8 +7,8 @@ use countersign_core::url::IssuerUrl;
 
 use super::Ending;
 use crate::client::fetch;
-use crate::clock;
 use crate::verify::{Discovery, Expected, KeySet, Report, check};
+use crate::{clock, out};
 
 /// The longest input that is looked at; the check itself refuses anything over 64 KiB.
 const LONGEST: u64 = 1024 * 1024;
@@ -44,9 +44,9 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     };
     let report = report(token.trim(), &issuer, args.audience.as_deref()).await?;
     if args.json {
-        super::print(&serde_json::to_string_pretty(&report)?);
+        out::print(&serde_json::to_string_pretty(&report)?)?;
     } else {
-        eprint!("{report}");
+        out::say(report.to_string().trim_end());
     }
     Ok(if report.is_valid() { Ending::Done } else { Ending::Refused })
 }

@@ -63,7 +63,9 @@ impl Credential {
         let caller = Caller::new(&self.identity()).ok();
         let name = |field| caller.as_ref().and_then(|caller: &Caller| caller.field(field));
         let name = name(Field::UserName).or_else(|| name(Field::Role)).or_else(|| name(Field::User));
-        name.unwrap_or(&self.access_key_id).to_owned()
+        // The AWS SDKs take no other characters in a profile's name.
+        let legal = |c: char| if c.is_ascii_alphanumeric() || "_.@-".contains(c) { c } else { '_' };
+        name.unwrap_or(&self.access_key_id).chars().map(legal).collect()
     }
 }
 
@@ -95,8 +97,7 @@ impl Credentials {
             match serde_path_to_error::deserialize::<_, Credential>(entry) {
                 Ok(credential) => {
                     if let Some(first) = seen.insert(credential.access_key_id.clone(), line) {
-                        let id = &credential.access_key_id;
-                        faults.push(format!("line {line}: the access key id {id} is already given in line {first}"));
+                        faults.push(format!("line {line}: the access key id is already given in line {first}"));
                     }
                     list.push(credential);
                 }
@@ -198,12 +199,19 @@ impl Credentials {
     }
 }
 
-/// Serde's text with the field's path, and without the value that it found: that may be a secret in the wrong place.
+/// What is wrong, without anything that stands in the file: a secret may stand where a name should.
 fn without_values(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let text = error.inner().to_string();
-    let safe = ["missing field", "unknown field"].iter().any(|start| text.starts_with(start));
-    if safe { text } else { format!("{}: not a string", error.path()) }
+    if text.starts_with("missing field") {
+        return text;
+    }
+    if text.starts_with("unknown field") {
+        return format!("unknown field; there are {FIELDS}");
+    }
+    format!("{}: not a string", error.path())
 }
+
+const FIELDS: &str = "access_key_id, secret_access_key, session_token, arn, principal_id, org_id";
 
 /// So many random capital letters and digits, 5 bits each.
 fn letters(count: usize) -> String {
@@ -240,9 +248,9 @@ mod tests {
     fn refuses_missing_unknown_and_repeated_fields_and_a_key_given_twice() {
         for (text, why) in [
             ("- access_key_id: A\n  arn: x\n", "line 1: entry 0: missing field `secret_access_key`"),
-            (&format!("{GOOD}  role: x\n"), "line 1: entry 0: unknown field `role`"),
+            (&format!("{GOOD}  role: x\n"), "line 1: entry 0: unknown field; there are access_key_id"),
             (&format!("{GOOD}  arn: y\n"), "line 4: this key appears twice"),
-            (&format!("{GOOD}{GOOD}"), "line 4: the access key id AKIA1 is already given in line 1"),
+            (&format!("{GOOD}{GOOD}"), "line 4: the access key id is already given in line 1"),
             ("access_key_id: A\n", "not a list"),
             ("- [A, s3cr3t, t, arn, p, o]\n", "line 1: entry 0: not a map"),
             ("", "not a list"),
@@ -254,7 +262,7 @@ mod tests {
 
     #[test]
     fn no_fault_repeats_a_secret() {
-        let text = "- access_key_id: A\n  secret_access_key: [s3cr3t]\n  arn: a\n- s3cr3t\n- 1\n";
+        let text = "- access_key_id: A\n  secret_access_key: [s3cr3t]\n  arn: a\n- s3cr3t\n- 1\n- {access_key_id: A, secret_access_key:s3cr3t, arn: x}\n- s3cr3t: x\n- {access_key_id: s3cr3t, secret_access_key: A, arn: x}\n- {access_key_id: s3cr3t, secret_access_key: B, arn: x}\n";
         let faults = Credentials::parse(text).unwrap_err().join("\n");
         assert!(!faults.contains("s3cr3t") && faults.contains("secret_access_key: not a string"), "{faults}");
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::{Context as _, bail};
 use countersign_core::jwk::Algorithm;
@@ -56,7 +56,8 @@ pub struct Data {
     /// The files that this start made.
     made: Vec<&'static str>,
     profiles: Vec<String>,
-    stamps: RwLock<[Stamp; 3]>,
+    shared_is_current: bool,
+    watched: Mutex<Watched>,
     current: RwLock<Arc<Snapshot>>,
 }
 
@@ -74,31 +75,36 @@ impl Data {
         let policy_path = policy.map_or_else(|| directory.join("policy.yaml"), Path::to_owned);
         let credentials_path = directory.join("credentials.yaml");
         let shared_path = directory.join("aws-credentials");
-        let credentials = {
+        let keyring_file = KeyringFile::in_directory(directory);
+        // Before anything is read, so that no later change is taken for what was read.
+        let mut stamps = [stamp(&policy_path), stamp(keyring_file.path()), stamp(&credentials_path)];
+        let missing = |path: &Path| !path.exists();
+        if (policy.is_none() && missing(&policy_path)) || missing(&credentials_path) || missing(&shared_path) {
             let _lock = Lock::of(directory)?;
-            if policy.is_none() && !policy_path.exists() {
+            if policy.is_none() && missing(&policy_path) {
                 write_private(&policy_path, STARTING_POLICY.as_bytes())?;
                 made.push("policy.yaml");
             }
-            if !credentials_path.exists() {
+            if missing(&credentials_path) {
                 write_private(&credentials_path, Credentials::development().to_yaml().as_bytes())?;
                 made.push("credentials.yaml");
             }
-            let credentials = read_credentials(&credentials_path)?;
-            if !shared_path.exists() {
-                write_private(&shared_path, credentials.to_shared_file().as_bytes())?;
+            if missing(&shared_path) {
+                write_private(&shared_path, read_credentials(&credentials_path)?.to_shared_file().as_bytes())?;
                 made.push("aws-credentials");
             }
-            credentials
-        };
-        let profiles = profiles(&read_private(&shared_path)?);
+            stamps = [stamp(&policy_path), stamp(keyring_file.path()), stamp(&credentials_path)];
+        }
+        let credentials = read_credentials(&credentials_path)?;
+        let shared = read_private(&shared_path)?;
+        let current_keys = |text: &str| credentials.list().iter().all(|c| text.contains(&c.access_key_id));
+        let shared_is_current = current_keys(&String::from_utf8_lossy(&shared));
+        let profiles = profiles(&shared);
         let policy = load_policy(&policy_path)?;
-        let keyring_file = KeyringFile::in_directory(directory);
         if !keyring_file.path().exists() {
             made.push("keyring.json");
         }
-        let keyring = open_keyring(&keyring_file, &policy)?;
-        let stamps = [stamp(&policy_path), stamp(keyring_file.path()), stamp(&credentials_path)];
+        let (keyring, _) = keyring_file.open(&lanes(&policy), clock::now())?;
         let current = Snapshot::new(&issuer, Arc::new(policy), Arc::new(keyring), Arc::new(credentials))?;
         Ok(Self {
             directory: directory.to_owned(),
@@ -106,7 +112,8 @@ impl Data {
             issuer,
             made,
             profiles,
-            stamps: RwLock::new(stamps),
+            shared_is_current,
+            watched: Mutex::new(Watched { stamps, faults: Vec::new() }),
             current: RwLock::new(Arc::new(current)),
         })
     }
@@ -141,54 +148,73 @@ impl Data {
         &self.profiles
     }
 
-    /// Look whether a file has changed, and take over what is good. The faults are for the log.
+    /// Does the shared credentials file name every key of `credentials.yaml`?
+    pub fn shared_file_is_current(&self) -> bool {
+        self.shared_is_current
+    }
+
+    /// Look whether a file has changed, and take over what is good. What could not be read is tried again the next time;
+    /// the faults are for the log, each once as long as it lasts.
     pub fn refresh(&self) -> Vec<String> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let keyring_file = KeyringFile::in_directory(&self.directory);
         let credentials_path = self.directory.join("credentials.yaml");
         let found = [stamp(&self.policy_path), stamp(keyring_file.path()), stamp(&credentials_path)];
         let [policy_changed, keyring_changed, credentials_changed] = {
-            let mut stamps = self.stamps.write().unwrap_or_else(PoisonError::into_inner);
-            let changed = [stamps[0] != found[0], stamps[1] != found[1], stamps[2] != found[2]];
-            *stamps = found;
-            changed
+            let [policy, keyring, credentials] = watched.stamps;
+            [policy != found[0], keyring != found[1], credentials != found[2]]
         };
-        if !(policy_changed || keyring_changed || credentials_changed) {
-            return Vec::new();
-        }
         let before = self.current();
-        let mut faults = Vec::new();
-        let mut keep = |fault: anyhow::Error| faults.push(format!("{fault:#} (the last good copy stays in use)"));
-        let policy =
-            if policy_changed { load_policy(&self.policy_path).map(Arc::new) } else { Ok(Arc::clone(&before.policy)) };
-        let policy = policy.unwrap_or_else(|fault| {
-            keep(fault);
-            Arc::clone(&before.policy)
-        });
-        let lacking = policy.lanes().iter().any(|lane| before.keyring.public().signing(*lane).is_none());
-        let keyring = if keyring_changed || lacking {
-            open_keyring(&keyring_file, &policy).map(Arc::new)
-        } else {
-            Ok(Arc::clone(&before.keyring))
-        };
-        let keyring = keyring.unwrap_or_else(|fault| {
-            keep(fault);
-            Arc::clone(&before.keyring)
-        });
-        let credentials = if credentials_changed {
-            read_credentials(&credentials_path).map(Arc::new)
-        } else {
-            Ok(Arc::clone(&before.credentials))
-        };
-        let credentials = credentials.unwrap_or_else(|fault| {
-            keep(fault);
-            Arc::clone(&before.credentials)
-        });
-        match Snapshot::new(&self.issuer, policy, keyring, credentials) {
-            Ok(snapshot) => *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot),
-            Err(fault) => keep(fault),
+        let mut faults: Vec<String> = Vec::new();
+        let mut stamps = watched.stamps;
+        let [policy_stamp, keyring_stamp, credentials_stamp] = &mut stamps;
+        let mut policy = Arc::clone(&before.policy);
+        if policy_changed {
+            policy = take(load_policy(&self.policy_path), &policy, policy_stamp, found[0], &mut faults);
         }
-        faults
+        let mut credentials = Arc::clone(&before.credentials);
+        if credentials_changed {
+            let read = read_credentials(&credentials_path);
+            credentials = take(read, &credentials, credentials_stamp, found[2], &mut faults);
+        }
+        let mut keyring = Arc::clone(&before.keyring);
+        let lacking = policy.lanes().iter().any(|lane| keyring.public().signing(*lane).is_none());
+        if keyring_changed || lacking {
+            let read = keyring_file.reopen(&lanes(&policy), clock::now()).map(|(keyring, _)| keyring);
+            keyring = take(read.map_err(Into::into), &keyring, keyring_stamp, found[1], &mut faults);
+        }
+        if policy_changed || keyring_changed || credentials_changed || lacking {
+            match Snapshot::new(&self.issuer, policy, keyring, credentials) {
+                Ok(snapshot) => *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot),
+                Err(fault) => faults.push(format!("{fault:#} (the last good copy stays in use)")),
+            }
+        }
+        watched.stamps = stamps;
+        let known = std::mem::replace(&mut watched.faults, faults.clone());
+        faults.into_iter().filter(|fault| !known.contains(fault)).collect()
     }
+}
+
+/// Take what is new and note its stamp, or keep what is there and note the fault.
+fn take<T>(new: anyhow::Result<T>, kept: &Arc<T>, stamp: &mut Stamp, found: Stamp, faults: &mut Vec<String>) -> Arc<T> {
+    match new {
+        Ok(new) => {
+            *stamp = found;
+            Arc::new(new)
+        }
+        Err(fault) => {
+            faults.push(format!("{fault:#} (the last good copy stays in use)"));
+            Arc::clone(kept)
+        }
+    }
+}
+
+/// What is known of the files.
+#[derive(Debug)]
+struct Watched {
+    stamps: [Stamp; 3],
+    /// What is wrong with them at the moment.
+    faults: Vec<String>,
 }
 
 impl Snapshot {
@@ -212,10 +238,8 @@ fn profiles(text: &[u8]) -> Vec<String> {
 }
 
 /// RS256, and the lanes that the policy's audiences name.
-fn open_keyring(file: &KeyringFile, policy: &Policy) -> anyhow::Result<Keyring> {
-    let lanes: Vec<Algorithm> = policy.lanes().into_iter().collect();
-    let (keyring, _) = file.open(&lanes, clock::now())?;
-    Ok(keyring)
+fn lanes(policy: &Policy) -> Vec<Algorithm> {
+    policy.lanes().into_iter().collect()
 }
 
 fn read_credentials(path: &Path) -> anyhow::Result<Credentials> {

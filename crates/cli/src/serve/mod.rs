@@ -9,25 +9,29 @@ pub mod data;
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use countersign_core::audit::Outcome;
 use countersign_core::issue::{Ask, Issuer};
 use countersign_core::response::{ErrorCode, Response as Answer};
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
 use crate::clock;
-use crate::sigv4::{self, Presented};
+use crate::out::Lines;
+use crate::sigv4::{self, GatewayRefusal, Presented};
 use data::Data;
 
 /// What API Gateway takes of a body; beyond it, 413 before anybody looks at the signature.
@@ -39,8 +43,17 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How often the files are looked at: a change is seen within a second.
 const WATCH: Duration = Duration::from_millis(250);
 
-/// Where audit lines go.
-pub type AuditSink = Arc<dyn Fn(&str) + Send + Sync>;
+/// Where audit lines go. No token is handed out whose line could not be written.
+pub type AuditSink = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<()>> + Send + Sync>;
+
+/// Audit lines to this writer, through a thread of its own.
+pub fn audit_to(writer: impl io::Write + Send + 'static) -> io::Result<AuditSink> {
+    let lines = Lines::to(writer)?;
+    Ok(Arc::new(move |line| {
+        let lines = lines.clone();
+        async move { lines.write(line).await }.boxed()
+    }))
+}
 
 /// A server that listens and is yet to run.
 pub struct Server {
@@ -53,14 +66,15 @@ struct Shared {
     data: Data,
     issuer: Issuer,
     audit: AuditSink,
+    log: Lines,
 }
 
 impl Server {
-    /// A server on this listener, with what the data directory holds.
-    pub fn new(listener: TcpListener, data: Data, audit: AuditSink) -> anyhow::Result<Self> {
+    /// A server on this listener, with what the data directory holds. What operators should know goes to `log`.
+    pub fn new(listener: TcpListener, data: Data, audit: AuditSink, log: Lines) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
         let issuer = Issuer::new(data.issuer().clone(), None);
-        Ok(Self { listener, address, shared: Arc::new(Shared { data, issuer, audit }) })
+        Ok(Self { listener, address, shared: Arc::new(Shared { data, issuer, audit, log }) })
     }
 
     /// Where it listens.
@@ -98,7 +112,7 @@ impl Server {
                     }
                     Err(error) => {
                         // Out of descriptors, most likely: let some be closed before the next attempt.
-                        eprintln!("countersign: cannot accept a connection: {error}");
+                        self.shared.log.send(format_args!("countersign: cannot accept a connection: {error}"));
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 }
@@ -107,7 +121,10 @@ impl Server {
         drop(self.listener);
         watcher.abort();
         if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-            eprintln!("countersign: requests were still running after {} s and are cut off", GRACE.as_secs());
+            let seconds = GRACE.as_secs();
+            self.shared
+                .log
+                .send(format_args!("countersign: requests were still running after {seconds} s and are cut off"));
         }
     }
 }
@@ -118,11 +135,11 @@ async fn watch(shared: Arc<Shared>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let shared = Arc::clone(&shared);
+        let (shared, log) = (Arc::clone(&shared), shared.log.clone());
         // Files and, for a new lane, the making of keys: nothing that a request should wait for.
         if let Ok(faults) = tokio::task::spawn_blocking(move || shared.data.refresh()).await {
             for fault in faults {
-                eprintln!("countersign: {fault}");
+                log.send(format_args!("countersign: {fault}"));
             }
         }
     }
@@ -135,11 +152,13 @@ impl Shared {
         let head = request.method() == Method::HEAD;
         let answered = AssertUnwindSafe(self.route(request, peer, &request_id)).catch_unwind().await;
         let mut response = answered.unwrap_or_else(|_| {
-            eprintln!("countersign: request {request_id} ended in a panic");
+            self.log.send(format_args!("countersign: request {request_id} ended in a panic"));
             own(Answer::error(ErrorCode::ServerError, "an internal error"))
         });
         if head {
+            let length = response.body().size_hint().lower();
             *response.body_mut() = Full::default();
+            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert("x-request-id", value);
@@ -163,12 +182,24 @@ impl Shared {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return own(Answer::method_not_allowed("GET, HEAD"));
         }
-        own(document.respond(text(request.headers(), &header::IF_NONE_MATCH)))
+        // A list may come in several lines (RFC 9110 section 5.3).
+        let tags = request.headers().get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let tags: Vec<&str> = tags.collect();
+        own(document.respond((!tags.is_empty()).then(|| tags.join(",")).as_deref()))
     }
 
     /// `POST /token`, from the gateway's check of the signature on.
     async fn token(&self, request: Request<Incoming>, peer: SocketAddr, request_id: &str) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
+        let refused = |refusal: GatewayRefusal| {
+            self.log
+                .send(format_args!("countersign: request {request_id} from {peer} refused by the gateway: {refusal}"));
+            refusal.to_response().map(|body| Full::new(Bytes::from(body)))
+        };
+        // Nobody without a signature makes the server hold ten megabytes.
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return refused(GatewayRefusal::MissingAuthenticationToken);
+        }
         let body = match tokio::time::timeout(PATIENCE, Limited::new(body, GATEWAY_BODY).collect()).await {
             Ok(Ok(collected)) => collected.to_bytes(),
             Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
@@ -183,10 +214,7 @@ impl Shared {
         let find = |id: &str| snapshot.credentials.find(id);
         let credential = match sigv4::verify(&presented, "execute-api", SystemTime::now(), find) {
             Ok(credential) => credential,
-            Err(refusal) => {
-                eprintln!("countersign: request {request_id} from {peer} refused by the gateway: {refusal}");
-                return refusal.to_response().map(|body| Full::new(Bytes::from(body)));
-            }
+            Err(refusal) => return refused(refusal),
         };
         let ask = Ask {
             request_id,
@@ -200,7 +228,15 @@ impl Shared {
         let token_id = uuid::Uuid::new_v4().to_string();
         let signer = |kid: &_| keyring.signer(kid);
         let (answer, audit) = self.issuer.issue(&ask, &snapshot.policy, keyring.public(), signer, now, &token_id).await;
-        (self.audit)(&audit.to_line());
+        let recorded = (self.audit)(audit.to_line()).await;
+        if let Err(error) = recorded {
+            self.log
+                .send(format_args!("countersign: the audit line of request {request_id} cannot be written: {error}"));
+            if audit.outcome == Outcome::Issued {
+                let description = "no token can be signed at the moment";
+                return own(Answer::error(ErrorCode::TemporarilyUnavailable, description));
+            }
+        }
         own(answer)
     }
 }
@@ -258,14 +294,19 @@ pub fn greeting(data: &Data, address: SocketAddr) -> String {
     if !others.is_empty() {
         let _ = write!(text, "    # or {}", others.join(", "));
     }
+    if !data.shared_file_is_current() {
+        let _ = write!(text, "\n  # aws-credentials lacks keys of credentials.yaml: delete it to have it made anew");
+    }
+    // The address that it listens on, whatever the issuer is called: these lines are for this server.
+    let url = quoted(&format!("http://{address}{}", issuer.path()));
     let this =
         std::env::current_exe().map_or_else(|_| "countersign".into(), |path| path.to_string_lossy().into_owned());
     let _ = writeln!(text, "\n  export AWS_REGION=us-east-1");
-    let _ = writeln!(text, "  {} token --url {issuer}", quoted(&this));
-    let _ = writeln!(text, "  awscurl --service execute-api -X POST {issuer}/token");
+    let _ = writeln!(text, "  {} token --url {url}", quoted(&this));
+    let _ = writeln!(text, "  awscurl --service execute-api -X POST {url}/token");
     let _ = writeln!(
         text,
-        "  {CURL_CONFIG} | \\\n    curl --config - --aws-sigv4 aws:amz:us-east-1:execute-api -X POST {issuer}/token\n"
+        "  {CURL_CONFIG} | \\\n    curl --config - --aws-sigv4 aws:amz:us-east-1:execute-api -X POST {url}/token\n"
     );
     let _ = write!(text, "listening on http://{address}");
     text

@@ -336,7 +336,8 @@ pub(super) fn read(mut value: Value, problems: &mut Problems) -> Document {
     }
     refuse_nulls(&mut value, &mut Path::root(), problems);
     demand_maps(&mut value, problems);
-    loop {
+    // Each mistake costs one more reading of the document.
+    for _ in 0..MOST_MISTAKES {
         let error = match serde_path_to_error::deserialize::<_, Document>(&value) {
             Ok(document) => return document,
             Err(error) => error,
@@ -347,7 +348,15 @@ pub(super) fn read(mut value: Value, problems: &mut Problems) -> Document {
             return Document::default();
         }
     }
+    problems.unreadable(
+        Path::root(),
+        format!("these are the first {MOST_MISTAKES} mistakes of this kind: mend them, and check again"),
+    );
+    Document::default()
 }
+
+/// More mistakes of shape than this are not looked for in one go.
+const MOST_MISTAKES: usize = 100;
 
 fn segment(segment: &serde_path_to_error::Segment) -> Option<Segment> {
     match segment {

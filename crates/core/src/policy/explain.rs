@@ -11,6 +11,9 @@ use crate::grant::Standing;
 pub struct Explanation {
     /// The audience's name, if the policy has one that was asked for or is the default.
     pub audience: Option<String>,
+    /// Why the caller may not have this audience; none if it may, or if there is no audience.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denial: Option<String>,
     /// In the order of the policy.
     pub rules: Vec<RuleVerdict>,
 }
@@ -66,11 +69,13 @@ impl Verdict {
 impl Policy {
     /// Explain the decision for this caller and an audience, by name or `aud`; without one, the default.
     pub fn explain(&self, caller: &Caller, audience: Option<&str>) -> Explanation {
-        let audience = match audience {
-            Some(asked) => self.audience_asked(asked),
-            None => self.default_audience(),
+        let audience = self.audience_meant(audience);
+        let standing = Standing::new(self, caller);
+        // A deny rule for all audiences decides even where no audience is meant.
+        let decisive = match audience {
+            Some(audience) => standing.decisive(audience),
+            None => standing.denied_everything(),
         };
-        let decisive = audience.and_then(|audience| Standing::new(self, caller).decisive(audience));
         let rules = self.rules().iter().enumerate().map(|(index, rule)| {
             let (effect, about) = match &rule.action {
                 Action::Deny(None) => ("deny", true),
@@ -87,8 +92,19 @@ impl Policy {
         });
         Explanation {
             audience: audience.and_then(|index| self.audiences().get(index)).map(|audience| audience.name.clone()),
+            denial: audience.and_then(|audience| standing.grant(audience).err()).map(|denial| denial.to_string()),
             rules: rules.collect(),
         }
+    }
+
+    /// What there is to explain where there is no caller: the audience only.
+    pub fn explain_nobody(&self, audience: Option<&str>) -> Explanation {
+        let audience = self.audience_meant(audience).and_then(|index| self.audiences().get(index));
+        Explanation { audience: audience.map(|audience| audience.name.clone()), denial: None, rules: Vec::new() }
+    }
+
+    fn audience_meant(&self, asked: Option<&str>) -> Option<usize> {
+        asked.map_or_else(|| self.default_audience(), |asked| self.audience_asked(asked))
     }
 }
 

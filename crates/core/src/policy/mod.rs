@@ -4,6 +4,7 @@
 //! people write is [`Document`], a type of its own; what decides is this one. The Lambda reads JSON only, the command
 //! line turns YAML into it.
 
+mod automaton;
 mod compile;
 mod document;
 mod explain;

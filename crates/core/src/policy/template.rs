@@ -14,7 +14,7 @@ pub(crate) enum Filter {
     Lower,
     /// `-` to `_`.
     Underscore,
-    /// What stands before the one and only `@`.
+    /// What stands before the one and only `@`, if that is anything.
     LocalPart,
 }
 
@@ -33,7 +33,7 @@ impl Filter {
     pub(crate) fn apply(self, value: &str) -> Option<String> {
         match self {
             Self::LocalPart => match value.split_once('@') {
-                Some((local, domain)) if !domain.contains('@') => Some(local.to_owned()),
+                Some((local, domain)) if !local.is_empty() && !domain.contains('@') => Some(local.to_owned()),
                 _ => None,
             },
             _ => Some(value.bytes().map(|byte| char::from(self.byte(byte))).collect()),
@@ -70,8 +70,8 @@ pub enum RenderFault {
     /// The caller has no such field, or nobody told it.
     #[error("the caller has no {0}")]
     NoField(&'static str),
-    /// `local_part` of a value without exactly one `@`.
-    #[error("{0} has not exactly one @")]
+    /// `local_part` of a value without exactly one `@`, or with nothing before it.
+    #[error("{0} has not exactly one @ with something before it")]
     NoLocalPart(&'static str),
     /// The result is empty or not legal in its place.
     #[error("{0} would be empty or hold what it may not")]
@@ -251,7 +251,8 @@ mod tests {
         assert_eq!(render("{role_id}", "Jane"), Err(RenderFault::NoField("role_id")));
         assert_eq!(render("{user_name|local_part}", "Jane"), Err(RenderFault::NoLocalPart("user_name")));
         assert_eq!(render("{user_name|local_part}", "a@b@c"), Err(RenderFault::NoLocalPart("user_name")));
-        assert_eq!(render("{user_name|local_part}", "@acme.com"), Err(RenderFault::Illegal(Place::Subject)));
+        assert_eq!(render("{user_name|local_part}", "@acme.com"), Err(RenderFault::NoLocalPart("user_name")));
+        assert_eq!(render("svc:{user_name|local_part}", "@acme.com"), Err(RenderFault::NoLocalPart("user_name")));
         assert_eq!(render(&"x".repeat(256), "Jane"), Err(RenderFault::Illegal(Place::Subject)));
     }
 

@@ -1,5 +1,6 @@
 //! What loads and still deserves a thought. `policy check` shows these and ends with exit 0.
 
+use super::overlap;
 use super::problem::{Path, Problem};
 use super::template::{Filter, Part};
 use super::{Action, Allow, Matcher, Policy, Profile, Rule, name_fields};
@@ -21,6 +22,7 @@ pub(super) fn of(policy: &Policy) -> Vec<Problem> {
             }
         }
     }
+    shared_across_kinds(policy, &mut warnings);
     warnings
 }
 
@@ -56,9 +58,10 @@ fn deny(policy: &Policy, rule: &Rule, path: &Path, warnings: &mut Vec<Problem>) 
     let roles_only = rule.when.kind == Some(Kind::Role) || rule.when.entries(Field::Role).is_some();
     let people =
         policy.rules().iter().any(|other| matches!(&other.action, Action::Allow(allow) if allow.kind == Kind::Sso));
+    // A deny rule for permission sets, or for all people, is taken for the other half.
     let denied_too = policy.rules().iter().any(|other| {
-        matches!(other.action, Action::Deny(_))
-            && (other.when.kind == Some(Kind::Sso) || other.when.entries(Field::PermissionSet).is_some())
+        let everybody = other.when.kind == Some(Kind::Sso) && other.when.fields.is_empty();
+        matches!(other.action, Action::Deny(_)) && (everybody || other.when.entries(Field::PermissionSet).is_some())
     });
     if roles_only && people && !denied_too {
         warn(
@@ -92,9 +95,14 @@ fn folded(policy: &Policy, rule: &Rule, allow: &Allow, path: &Path, warnings: &m
         let fold = |text: &str| text.to_ascii_lowercase().replace('-', "_");
         let namesake = policy.rules().iter().find(|other| {
             let Action::Allow(theirs) = &other.action else { return false };
-            theirs.kind == allow.kind
+            !std::ptr::eq(&raw const **theirs, allow)
+                && theirs.kind == allow.kind
                 && !theirs.audiences.is_disjoint(&allow.audiences)
-                && other.when.only_literal(*field).is_some_and(|name| name != only && fold(name) == fold(only))
+                && other.when.entries(*field).is_none_or(|entries| {
+                    entries.iter().any(|entry| {
+                        entry.literal() != Some(only) && Matcher::new(&fold(&entry.written())).matches(&fold(only))
+                    })
+                })
         });
         if let Some(other) = namesake {
             warn(
@@ -152,16 +160,23 @@ fn renewing(policy: &Policy, allow: &Allow, path: &Path, warnings: &mut Vec<Prob
         return;
     }
     for (index, role) in allow.roles.iter().enumerate() {
-        let [Part::Literal(arn)] = role.parts() else { continue };
-        let mut parts = arn.splitn(6, ':');
-        let (account, name) = (parts.nth(4).unwrap_or_default(), arn.rsplit('/').next().unwrap_or_default());
+        // A field can be anything here.
+        let arn: String =
+            role.parts().iter().map(|part| if let Part::Literal(text) = part { text } else { "*" }).collect();
+        let (account, name) =
+            (arn.split(':').nth(4).unwrap_or_default(), arn.rsplit(['/', ':']).next().unwrap_or_default());
+        let (account, name) = (Matcher::new(account), Matcher::new(name));
         let admits = |rule: &&Rule| {
             matches!(&rule.action, Action::Allow(allow) if allow.kind == Kind::Role)
-                && rule.when.accounts.as_ref().is_some_and(|accounts| accounts.contains(account))
-                && rule
-                    .when
-                    .entries(Field::Role)
-                    .is_none_or(|entries| entries.iter().any(|m: &Matcher| m.matches(name)))
+                && rule.when.accounts.as_ref().is_some_and(|accounts| accounts.iter().any(|own| account.matches(own)))
+                && rule.when.entries(Field::Role).is_none_or(|entries| {
+                    // Two patterns: to be on the safe side, they can meet.
+                    entries.iter().any(|entry| match (entry.literal(), name.literal()) {
+                        (Some(literal), _) => name.matches(literal),
+                        (None, Some(literal)) => entry.matches(literal),
+                        (None, None) => true,
+                    })
+                })
         };
         if let Some(rule) = policy.rules().iter().find(admits) {
             warn(
@@ -170,5 +185,24 @@ fn renewing(policy: &Policy, allow: &Allow, path: &Path, warnings: &mut Vec<Prob
                 format!("the rule `{}` lets this role itself ask for tokens: access that renews itself", rule.name),
             );
         }
+    }
+}
+
+/// Two rules that share subjects on purpose, of different kinds: a person and a workload are one to the relying party.
+fn shared_across_kinds(policy: &Policy, warnings: &mut Vec<Problem>) {
+    let snowflake = |index: usize| policy.audiences().get(index).is_some_and(|a| a.profile == Profile::Snowflake);
+    let rules = policy.rules();
+    let found = overlap::meetings(rules.iter().enumerate(), snowflake, |first, second| {
+        first.shared_subject && second.shared_subject && first.kind != second.kind
+    });
+    for (first, second) in found.unwrap_or_default() {
+        let name = rules.get(first).map_or("", |rule| rule.name.as_str());
+        warn(
+            warnings,
+            Path::root().key("rules").index(second).key("grant").key("subject"),
+            format!(
+                "callers of this rule and, of another kind, of the rule `{name}` can share a subject (both say `shared_subject`)"
+            ),
+        );
     }
 }

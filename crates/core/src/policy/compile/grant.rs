@@ -83,7 +83,7 @@ impl Compiler<'_> {
             }
         }
         let session_tags = session_tags(grant, check, path);
-        let transitive_tags = transitive_tags(grant, check, path);
+        let transitive_tags = if aws { transitive_tags(grant, check, path) } else { Vec::new() };
         let source_identity = grant
             .source_identity
             .as_ref()
@@ -103,7 +103,8 @@ impl Compiler<'_> {
             audiences,
             subject: subject?,
             scopes,
-            lifetime: lifetime?,
+            // Where it could not be read the policy does not load, and the rule is still compared with the others.
+            lifetime: lifetime.unwrap_or(DEFAULT_LIFETIME),
             claims,
             session_tags,
             transitive_tags,
@@ -121,8 +122,14 @@ fn session_tags(grant: &GrantDocument, check: &mut RuleCheck<'_, '_>, path: &Pat
         check.problems.push(path.clone(), "AWS takes at most 50 session tags");
     }
     let mut tags = Vec::new();
+    let mut folded = BTreeSet::new();
     for (key, Text(text)) in &grant.session_tags {
         let path = path.key(key);
+        if !folded.insert(key.to_ascii_lowercase()) {
+            check
+                .problems
+                .push(path.clone(), "another tag's key differs only by letter case, which AWS does not look at");
+        }
         let legal = (1..=128).contains(&key.len()) && key.bytes().all(|byte| Place::SessionTag.alphabet(byte));
         if !legal || key.to_ascii_lowercase().starts_with("aws:") {
             check.problems.push(
@@ -138,6 +145,9 @@ fn session_tags(grant: &GrantDocument, check: &mut RuleCheck<'_, '_>, path: &Pat
 fn transitive_tags(grant: &GrantDocument, check: &mut RuleCheck<'_, '_>, path: &Path) -> Vec<String> {
     let Some(list) = &grant.transitive_tags else { return Vec::new() };
     let path = path.key("transitive_tags");
+    if list.0.is_empty() {
+        check.problems.push(path.clone(), "an empty list: leave the key out, or name tags");
+    }
     for (index, Text(key)) in list.0.iter().enumerate() {
         if !grant.session_tags.contains_key(key) {
             check.problems.push(path.index(index), format!("there is no session tag `{key}`"));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{Document, Effect, List, RuleDocument, Text, WhenDocument};
 use super::overlap;
 use super::problem::{Path, Problems};
-use super::{Action, Audience, MAX_LIFETIME, MAX_RULES, MIN_LIFETIME, Policy, Rule, When};
+use super::{Action, Audience, MAX_LIFETIME, MAX_RULES, MIN_LIFETIME, Policy, Profile, Rule, When};
 use crate::caller::Field;
 use audience::{compile_audience, distinct_audiences};
 use grant::{RuleCheck, UNTRUSTED_SESSION_NAME};
@@ -70,7 +70,7 @@ pub(super) fn compile(document: &Document, problems: &mut Problems) -> Policy {
         rule_name(rule, &mut names, &path, problems);
         rules.push(compiler.rule(rule, &path, problems));
     }
-    overlap::check(&rules, &rules_path, problems);
+    overlap::check(&rules, |audience| compiler.is_snowflake(audience), &rules_path, problems);
     Policy {
         default_audience,
         audiences: compiler.audiences.into_iter().flatten().collect(),
@@ -111,6 +111,14 @@ fn lifetime(written: Option<&Text>, default: u32, path: &Path, problems: &mut Pr
 }
 
 impl Compiler<'_> {
+    /// Snowflake's login names have no letter case, so that subjects that differ only by it are one user there.
+    fn is_snowflake(&self, audience: usize) -> bool {
+        self.audiences
+            .get(audience)
+            .and_then(Option::as_ref)
+            .is_some_and(|audience| audience.profile == Profile::Snowflake)
+    }
+
     fn rule(&self, document: &RuleDocument, path: &Path, problems: &mut Problems) -> Option<Rule> {
         let name = document.name.as_ref().map(|text| text.0.clone()).unwrap_or_default();
         let nobody = WhenDocument::default();

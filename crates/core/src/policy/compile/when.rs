@@ -97,7 +97,9 @@ pub(super) fn literals(field: Field, list: &List, path: &Path, problems: &mut Pr
             problems.push(path.index(index), not_a(field, text));
         }
     }
-    list.0.iter().map(|Text(text)| text.clone()).collect()
+    // What is wrong is said; counted among the others it would only be the cause of further complaints.
+    let sound: BTreeSet<&String> = list.0.iter().map(|Text(text)| text).filter(|text| field.admits(text)).collect();
+    sound.into_iter().cloned().collect()
 }
 
 /// The entries of a field that takes patterns.
@@ -110,7 +112,8 @@ fn patterns(list: &List, path: &Path, problems: &mut Problems) -> Vec<Matcher> {
             problems.push(path.index(index), "an empty pattern matches nobody");
         }
     }
-    list.0.iter().map(|Text(text)| Matcher::new(text)).collect()
+    let distinct: BTreeSet<&String> = list.0.iter().map(|Text(text)| text).collect();
+    distinct.into_iter().map(|text| Matcher::new(text)).collect()
 }
 
 fn takes_patterns(field: Field) -> bool {

@@ -1,0 +1,109 @@
+//! What is written to stdout and stderr, and what happens when nobody reads it.
+//!
+//! A message for people is best effort: a reader who went away never ends a command or a request. Machine-readable
+//! output that could not be written is an error. A server writes through a thread of its own, so that a pipe that nobody
+//! empties stops no request; an audit line is awaited, because no token is handed out without its record.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::oneshot;
+
+/// How many lines may wait for a slow reader.
+const BACKLOG: usize = 1024;
+/// How long an audit line may wait to be written.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A line for people, on stderr.
+pub fn say(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Machine-readable output, on stdout, with a line's end.
+pub fn print(text: impl Display) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to standard output")
+}
+
+/// Lines on their way to a writer that may be slow or gone.
+#[derive(Clone)]
+pub struct Lines {
+    sender: SyncSender<(String, Option<oneshot::Sender<io::Result<()>>>)>,
+}
+
+impl Lines {
+    /// Write to this, in a thread of its own.
+    pub fn to(mut writer: impl Write + Send + 'static) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel::<(String, Option<oneshot::Sender<io::Result<()>>>)>(BACKLOG);
+        std::thread::Builder::new().name("lines".to_owned()).spawn(move || {
+            for (line, done) in receiver {
+                let written = writeln!(writer, "{line}").and_then(|()| writer.flush());
+                if let Some(done) = done {
+                    let _ = done.send(written);
+                }
+            }
+        })?;
+        Ok(Self { sender })
+    }
+
+    /// Hand over a line, whether it is ever read or not. With a full backlog it is dropped.
+    pub fn send(&self, line: impl Display) {
+        let _ = self.sender.try_send((line.to_string(), None));
+    }
+
+    /// Write a line, and come back when it is written or cannot be.
+    pub async fn write(&self, line: String) -> io::Result<()> {
+        let (done, written) = oneshot::channel();
+        self.sender.try_send((line, Some(done))).map_err(|_| io::Error::other("too many lines wait to be written"))?;
+        match tokio::time::timeout(PATIENCE, written).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(_)) => Err(io::Error::other("the writer has ended")),
+            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Stuck;
+
+    impl Write for Stuck {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            std::thread::sleep(Duration::from_hours(1));
+            Ok(0)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_cannot_be_written_is_an_error_and_nobody_waits_for_ever() {
+        let error = Lines::to(Full).unwrap().write("x".to_owned()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        let stuck = Lines::to(Stuck).unwrap();
+        assert_eq!(stuck.write("x".to_owned()).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        for _ in 0..2 * BACKLOG {
+            stuck.send("dropped when the backlog is full");
+        }
+        assert!(stuck.write("x".to_owned()).await.unwrap_err().to_string().contains("too many lines"));
+    }
+}
