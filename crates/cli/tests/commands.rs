@@ -71,6 +71,25 @@ fn demo_tells_the_whole_story() {
 }
 
 #[test]
+fn demo_leaves_nothing_behind_when_it_is_interrupted() {
+    let temporary = tempfile::tempdir().unwrap();
+    for delay in [30, 60, 90, 150, 300] {
+        let mut child = isolated(COUNTERSIGN, temporary.path())
+            .arg("demo")
+            .env("TMPDIR", temporary.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Wherever it is by then, it has to clean up; before it listens for signals there is nothing to clean.
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        let signal = if delay % 60 == 0 { "-INT" } else { "-TERM" };
+        let _ = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        child.wait().unwrap();
+        assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "after {delay} ms");
+    }
+}
+
+#[test]
 fn a_bad_flag_is_2() {
     for arguments in [
         &["nothing"][..],

@@ -21,8 +21,9 @@ use crate::serve::Server;
 use crate::serve::credentials::{Credential, Credentials};
 use crate::serve::data::Data;
 
-/// Run the demonstration.
+/// Run the demonstration. Told to stop, it cleans up all the same.
 pub async fn run() -> anyhow::Result<Ending> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let directory = tempfile::Builder::new()
         .prefix("countersign-demo-")
         .permissions(fs::Permissions::from_mode(0o700))
@@ -46,16 +47,15 @@ pub async fn run() -> anyhow::Result<Ending> {
     let running = tokio::spawn(server.run(async {
         let _ = stopped.await;
     }));
-    let mut terminate = signal(SignalKind::terminate())?;
+    // A signal that came earlier is heard here too: nothing is written any more that would stay behind.
     let told = tokio::select! {
         told = story(&people, &issuer, &records) => told,
-        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+        _ = interrupt.recv() => Err(anyhow!("interrupted")),
         _ = terminate.recv() => Err(anyhow!("terminated")),
     };
     drop(stop);
     running.await.context("the issuer ended in a panic")?;
-    told?;
-    Ok(Ending::Done)
+    told.map(|()| Ending::Done)
 }
 
 /// Who appears: a person, a workload, and the workload's namesake in a stranger's account.
