@@ -5,7 +5,9 @@
 //! empties stops no request; an audit line is awaited, because no token is handed out without its record.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -22,9 +24,14 @@ pub fn say(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Standard output as a file of its own. `io::stdout()` takes a descriptor that cannot be written for success.
+pub fn stdout() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
 /// Machine-readable output, on stdout, with a line's end.
 pub fn print(text: impl Display) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout().context("cannot write to standard output")?;
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to standard output")
 }
 

@@ -248,6 +248,8 @@ fn output_that_cannot_be_written_is_2() {
     let mut token = isolated(COUNTERSIGN, home.path());
     token.args(["token", "--url", serve.origin()]).envs(environment).stdout(full()).stderr(Stdio::null());
     assert_eq!(token.status().unwrap().code(), Some(2), "no token was written");
+    token.stdout(std::fs::File::open("/dev/null").unwrap());
+    assert_eq!(token.status().unwrap().code(), Some(2), "a descriptor for reading only");
 }
 
 #[test]

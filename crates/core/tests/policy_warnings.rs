@@ -10,6 +10,7 @@ fn warnings(rules: &Value) -> Vec<String> {
         "version": 1,
         "audiences": {
             "api": { "aud": "api", "profile": "oauth" },
+            "snowflake": { "aud": "https://acme.snowflakecomputing.com", "profile": "snowflake" },
             "deploy": { "aud": "sts.amazonaws.com", "profile": "aws" }
         },
         "rules": rules
@@ -89,6 +90,20 @@ fn a_namesake_may_hide_behind_a_pattern() {
     let any = rule(json!({ "kind": "role", "role_id": ["AROAOTHER"] }), &json!({ "subject": "{role}" }));
     warns(&json!([pinned_role("loader", "{role|upper}"), named(any, "other")]), place, "the rule `other`");
     silent(&json!([pinned_role("loader", "{role|upper}"), named(pinned_role("kafka*", "{role}"), "other")]));
+}
+
+#[test]
+fn snowflake_does_not_look_at_letter_case() {
+    let role = |name: &str, called: &str| {
+        let mut rule = named(pinned_role(name, "{role}"), called);
+        rule["grant"]["audiences"] = json!(["snowflake"]);
+        rule["grant"]["scopes"] = json!(["session:role-any"]);
+        rule
+    };
+    let found = warnings(&json!([role("Load", "a"), role("load", "b")]));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].contains("the role of the rule `b` differs only by letter case"), "{found:#?}");
+    silent(&json!([pinned_role("Load", "{role}"), named(pinned_role("load", "{role}"), "b")]));
 }
 
 #[test]

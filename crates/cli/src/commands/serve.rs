@@ -60,7 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     };
     let data = Data::open(&directory, args.policy.as_deref(), issuer)?;
     let log = Lines::to(io::stderr())?;
-    let server = Server::new(listener, data, audit_to(io::stdout())?, log.clone())?;
+    let server = Server::new(listener, data, audit_to(out::stdout()?)?, log.clone())?;
     out::say(format_args!("{}", greeting(server.data(), server.address())));
     server
         .run(async {

@@ -104,7 +104,7 @@ fn tell(answer: &Answer, url: &str, json: bool) -> anyhow::Result<Ending> {
 
 /// A token that goes into a file or a pipe has no newline: some of its readers do not strip one.
 fn print_token(token: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = out::stdout().context("cannot write the token to standard output")?;
     let end = if stdout.is_terminal() { "\n" } else { "" };
     write!(stdout, "{token}{end}").and_then(|()| stdout.flush()).context("cannot write the token to standard output")
 }

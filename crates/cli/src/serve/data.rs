@@ -177,16 +177,29 @@ impl Data {
             let read = read_credentials(&credentials_path);
             credentials = take(read, &credentials, credentials_stamp, found[2], &mut faults);
         }
-        let mut keyring = Arc::clone(&before.keyring);
+        let mut swap = |policy: &Arc<Policy>, keyring: &Arc<Keyring>, credentials: &Arc<Credentials>| {
+            let new = Snapshot::new(&self.issuer, Arc::clone(policy), Arc::clone(keyring), Arc::clone(credentials));
+            match new {
+                Ok(new) => *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new),
+                Err(fault) => faults.push(format!("{fault:#} (the last good copy stays in use)")),
+            }
+        };
+        let keyring = Arc::clone(&before.keyring);
+        // At once: whoever lost something must not keep it while the ring waits for its lock. A lane that is not open yet
+        // answers 503.
+        if policy_changed || credentials_changed {
+            swap(&policy, &keyring, &credentials);
+        }
         let lacking = policy.lanes().iter().any(|lane| keyring.public().signing(*lane).is_none());
         if keyring_changed || lacking {
-            let read = keyring_file.reopen(&lanes(&policy), clock::now()).map(|(keyring, _)| keyring);
-            keyring = take(read.map_err(Into::into), &keyring, keyring_stamp, found[1], &mut faults);
-        }
-        if policy_changed || keyring_changed || credentials_changed || lacking {
-            match Snapshot::new(&self.issuer, policy, keyring, credentials) {
-                Ok(snapshot) => *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot),
-                Err(fault) => faults.push(format!("{fault:#} (the last good copy stays in use)")),
+            match keyring_file.reopen(&lanes(&policy), clock::now()) {
+                Ok((keyring, _)) => {
+                    *keyring_stamp = found[1];
+                    swap(&policy, &Arc::new(keyring), &credentials);
+                }
+                Err(fault) => {
+                    faults.push(format!("{:#} (the last good copy stays in use)", anyhow::Error::from(fault)));
+                }
             }
         }
         watched.stamps = stamps;
