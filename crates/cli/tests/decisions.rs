@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use countersign::yaml;
-use countersign_core::caller::{Caller, Identity};
+use countersign_core::caller::Caller;
 use countersign_core::issue::{Ask, Issuer, Reason};
 use countersign_core::jwk::{Algorithm, Jwk};
 use countersign_core::policy::{Policy, Verdict};
@@ -36,13 +36,7 @@ fn table(policy: &Policy) -> String {
     let ring = ring();
     let mut text = String::from("# Rewritten by `UPDATE_GOLDEN=1 cargo test -p countersign --test decisions`.\n");
     for character in CAST {
-        let identity = Identity::asserted_by_gateway(
-            character.arn,
-            character.account,
-            character.principal_id,
-            character.org_id,
-            character.cognito,
-        );
+        let identity = character.identity();
         writeln!(text, "\n{}\n  {}", character.who, if character.arn.is_empty() { "(no ARN)" } else { character.arn })
             .unwrap();
         if let Ok(caller) = Caller::new(&identity) {

@@ -177,12 +177,6 @@ impl Jwk {
         self.alg
     }
 
-    /// The same key under another name: an imported key keeps the `kid` under which it is already published.
-    #[must_use]
-    pub fn renamed(self, kid: KeyId) -> Self {
-        Self { kid, ..self }
-    }
-
     /// SHA-256 thumbprint (RFC 7638), base64url.
     pub fn thumbprint(&self) -> String {
         thumbprint(self.alg, &self.material)

@@ -65,13 +65,7 @@ fn prepare(request: &Request<'_>) -> Result<Prepared, Refusal> {
 
 fn prepare_with(request: &Request<'_>, policy: &Policy) -> Result<Prepared, Refusal> {
     let character = CAST.iter().find(|character| character.who.starts_with(request.who)).expect(request.who);
-    let identity = Identity::asserted_by_gateway(
-        character.arn,
-        character.account,
-        character.principal_id,
-        character.org_id,
-        character.cognito,
-    );
+    let identity = character.identity();
     let ask = Ask {
         request_id: "r1",
         identity: &identity,

@@ -1,5 +1,7 @@
 //! The cast: callers of every kind, honest and forged, as a gateway would describe them.
 
+use countersign_core::caller::Identity;
+
 /// One caller as the gateway asserts it.
 #[derive(Debug, Clone, Copy)]
 pub struct Character {
@@ -15,6 +17,13 @@ pub struct Character {
     pub org_id: Option<&'static str>,
     /// Is any Cognito field set?
     pub cognito: bool,
+}
+
+impl Character {
+    /// What the gateway says of this caller.
+    pub fn identity(&self) -> Identity {
+        Identity::asserted_by_gateway(self.arn, self.account, self.principal_id, self.org_id, self.cognito)
+    }
 }
 
 const OURS: Option<&str> = Some("o-a1b2c3d4e5");
