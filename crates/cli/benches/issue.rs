@@ -4,8 +4,6 @@
 //! the decision, claims, signing, the token's id and the audit line. The bare call is [`LocalKey::sign_now`] by the same
 //! key on the same bytes. All times are CPU time of the one thread.
 
-mod measure;
-
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -24,15 +22,8 @@ use countersign_core::url::IssuerUrl;
 use countersign_keys::LocalKey;
 use futures_util::FutureExt as _;
 use jsonwebtoken::{EncodingKey, Header};
-use measure::{ARN, CONTENT_TYPE, ORGANISATION, POLICY, PRINCIPAL_ID, Samples, own_cpu_time};
-
-/// Each gives one ratio.
-const ROUNDS: u32 = 15;
-/// How often each thing has its turn in a round: short turns, so that what disturbs one disturbs all. Calls in a turn are
-/// a power of two, at least two: a round holds whole cycles of 32, after which aws-lc makes an RSA key a new blinding.
-const TURNS: u32 = 16;
-/// How long a turn is at least, in seconds of CPU.
-const TURN: f64 = 0.004;
+use testkit::measure::workload::{self, ACCOUNT, ARN, CONTENT_TYPE, ORGANISATION, POLICY, PRINCIPAL_ID, Shape};
+use testkit::measure::{self, Samples, interleaved, own_cpu_time, verdict};
 
 /// RS256 with 2048 bits: at most this many times the bare call.
 const RSA_BUDGET: f64 = 1.15;
@@ -43,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     if !measure::is_wanted() {
         return Ok(());
     }
-    println!("{}", measure::conditions("issue")?);
+    println!("{}", measure::conditions("cargo bench --bench issue"));
     let rsa = Key::rsa(KeySize::Rsa2048)?;
     tokens(&rsa)?;
     policies(&rsa)
@@ -61,7 +52,7 @@ fn tokens(rsa: &Key) -> anyhow::Result<()> {
     let curves = [Key::ec(Algorithm::ES256)?, Key::ec(Algorithm::ES384)?];
     for (name, key, audience, (policy, arn)) in [
         ("RS256, 2048 bits", rsa, "snowflake", usual()),
-        ("RS256, 2048 bits", rsa, "w", large()),
+        ("RS256, 2048 bits", rsa, Shape::AUDIENCE, large()),
         ("RS256, 3072 bits", &keys[0], "snowflake", usual()),
         ("RS256, 4096 bits", &keys[1], "snowflake", usual()),
         ("ES256", &curves[0], "orders", usual()),
@@ -77,7 +68,7 @@ fn tokens(rsa: &Key) -> anyhow::Result<()> {
                 black_box(jsonwebtoken::encode(&header, prepared.claims(), &key.foreign)?);
                 Ok(())
             }])?;
-        let (ratio, more) = (ours.per(&bare), us(&ours.with(&bare, |ours, bare| ours - bare)));
+        let (ratio, more) = (ours.per(&bare), ours.with(&bare, |ours, bare| ours - bare).times(1e6));
         let budget = match (name, scene.policy.rule_count()) {
             ("RS256, 2048 bits", 20) => verdict(&format!("at most {RSA_BUDGET}"), ratio.median() <= RSA_BUDGET),
             ("ES256", _) => verdict(&format!("at most +{ES256_BUDGET} µs"), more.median() <= ES256_BUDGET),
@@ -90,10 +81,6 @@ fn tokens(rsa: &Key) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn verdict(budget: &str, kept: bool) -> String {
-    format!("{budget}: {}", if kept { "within" } else { "over" })
-}
-
 /// The decision alone, and the loading of a policy, by its size and shape. The last rule is the caller's.
 fn policies(rsa: &Key) -> anyhow::Result<()> {
     println!("| policy | rules | KiB | `prepare`, µs | `prepare` / bare RS256, 2048 bits | `Policy::from_json`, ms |");
@@ -101,7 +88,7 @@ fn policies(rsa: &Key) -> anyhow::Result<()> {
     for shape in [Shape::Literal, Shape::Globs, Shape::Accounts, Shape::OwnSubjects] {
         for rules in [1, 20, 500] {
             let text = shape.policy(rules);
-            let scene = Scene::new(rsa, &text, Shape::CALLER, "w")?;
+            let scene = Scene::new(rsa, &text, Shape::CALLER, Shape::AUDIENCE)?;
             let input = SigningInput::new(scene.prepare()?.claims(), rsa.local.key())?;
             let [prepare, bare] = interleaved([
                 &mut || {
@@ -110,7 +97,7 @@ fn policies(rsa: &Key) -> anyhow::Result<()> {
                 },
                 &mut || bare_signature(rsa, &input),
             ])?;
-            let (prepare_us, ratio, load_ms) = (us(&prepare), prepare.per(&bare), load(&text)?);
+            let (prepare_us, ratio, load_ms) = (prepare.times(1e6), prepare.per(&bare), load(&text)?);
             let (name, size) = (shape.name(), text.len().div_ceil(1024));
             println!("| {name} | {rules} | {size} | {prepare_us:.1} | {ratio:.3} | {load_ms:.2} |");
         }
@@ -123,9 +110,9 @@ fn load(text: &str) -> anyhow::Result<Samples> {
     let began = Instant::now();
     let mut samples = Samples(Vec::new());
     while samples.0.len() < 21 && (samples.0.len() < 3 || began.elapsed().as_secs() < 1) {
-        let before = own_cpu_time()?;
+        let before = own_cpu_time();
         black_box(parsed(text)?);
-        samples.0.push((own_cpu_time()? - before) * 1e3);
+        samples.0.push((own_cpu_time() - before) * 1e3);
     }
     Ok(samples)
 }
@@ -135,45 +122,6 @@ fn parsed(text: &str) -> anyhow::Result<Policy> {
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
         anyhow!("{} problems in the policy, first: {first}", problems.len())
     })
-}
-
-/// What is measured: one call.
-type Call<'a> = &'a mut dyn FnMut() -> anyhow::Result<()>;
-
-/// Seconds of CPU per call, for each of these calls and for each round.
-fn interleaved<const N: usize>(mut calls: [Call<'_>; N]) -> anyhow::Result<[Samples; N]> {
-    let mut counts = [2; N];
-    for (call, count) in calls.iter_mut().zip(&mut counts) {
-        // Warms caches up, too.
-        while seconds(call, *count)? < TURN && *count < 1 << 20 {
-            *count *= 2;
-        }
-    }
-    let mut samples = [(); N].map(|()| Samples(Vec::new()));
-    for _ in 0..ROUNDS {
-        let mut totals = [0.0; N];
-        for _ in 0..TURNS {
-            for ((call, count), total) in calls.iter_mut().zip(counts).zip(&mut totals) {
-                *total += seconds(call, count)?;
-            }
-        }
-        for ((samples, total), count) in samples.iter_mut().zip(totals).zip(counts) {
-            samples.0.push(total / f64::from(count * TURNS));
-        }
-    }
-    Ok(samples)
-}
-
-fn seconds(call: &mut Call<'_>, count: u32) -> anyhow::Result<f64> {
-    let began = own_cpu_time()?;
-    for _ in 0..count {
-        call()?;
-    }
-    Ok(own_cpu_time()? - began)
-}
-
-fn us(seconds: &Samples) -> Samples {
-    Samples(seconds.0.iter().map(|seconds| seconds * 1e6).collect())
 }
 
 fn bare_signature(key: &Key, input: &SigningInput) -> anyhow::Result<()> {
@@ -229,32 +177,30 @@ impl<'k> Scene<'k> {
     fn new(key: &'k Key, policy: &str, arn: &'static str, audience: &str) -> anyhow::Result<Self> {
         let now = clock::now();
         let state = State::Signing { announced_at: now, signing_since: now };
-        let body =
-            if audience == "w" { r#"{"audience":"w","expires_in":600}"#.to_owned() } else { measure::body(audience) };
         Ok(Self {
             issuer: Issuer::new(IssuerUrl::new("https://id.acme.com")?, Some(vec![ORGANISATION.to_owned()])),
             policy: parsed(policy)?,
             ring: Ring::new(vec![RingKey { public: key.local.key().clone(), state }], Vec::new())?,
             key: &key.local,
             arn,
-            body,
+            body: workload::body(audience),
         })
     }
 
     fn prepare(&self) -> anyhow::Result<Prepared> {
-        let account = "777788889999";
         let identity =
-            Identity::asserted_by_gateway(black_box(self.arn), account, PRINCIPAL_ID, Some(ORGANISATION), false);
+            Identity::asserted_by_gateway(black_box(self.arn), ACCOUNT, PRINCIPAL_ID, Some(ORGANISATION), false);
         let ask = Ask {
             request_id: "8f0f7a3e-5f52-4a39-8b0e-0d6a5b1f4a11",
             identity: &identity,
+            trace_id: None,
             source_ip: Some("203.0.113.7"),
             has_query: false,
             content_type: Some(CONTENT_TYPE),
             body: black_box(self.body.as_bytes()),
         };
         let token_id = uuid::Uuid::new_v4().to_string();
-        let prepared = self.issuer.prepare(&ask, &self.policy, &self.ring, clock::now(), &token_id);
+        let prepared = self.issuer.prepare(&ask, Some(&self.policy), Some(&self.ring), clock::now(), &token_id);
         prepared.map_err(|refusal| anyhow!("refused: {}", refusal.reason))
     }
 
@@ -265,67 +211,4 @@ impl<'k> Scene<'k> {
         black_box((issued.response.body, issued.audit.to_line()));
         Ok(())
     }
-}
-
-/// How the rules of a policy look: short ones, so that 500 of them fit into its 64 KiB.
-#[derive(Clone, Copy)]
-enum Shape {
-    /// Each rule means one role by its name, in one account.
-    Literal,
-    /// Each rule means roles by a pattern, in one account.
-    Globs,
-    /// The same in 50 accounts.
-    Accounts,
-    /// Patterns, and in each rule a subject that no other has: pairs of rules have to be looked at in earnest.
-    OwnSubjects,
-}
-
-impl Shape {
-    /// Whom the last rule of each of these policies means.
-    const CALLER: &str = "arn:aws:sts::777788889999:assumed-role/aa-loader/i-0123456789abcdef0";
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Literal => "one role a rule, one account",
-            Self::Globs => "a pattern a rule, one account",
-            Self::Accounts => "a pattern a rule, 50 accounts",
-            Self::OwnSubjects => "a pattern and another subject template a rule, one account",
-        }
-    }
-
-    fn policy(self, rules: u32) -> String {
-        let accounts: Vec<String> = match self {
-            Self::Accounts => {
-                (0..49).map(|index| format!("\"{}\"", 100_000_000_007_u64 + 1_777_777_777 * index)).collect()
-            }
-            _ => Vec::new(),
-        };
-        let accounts = accounts.into_iter().chain(["\"777788889999\"".to_owned()]).collect::<Vec<_>>().join(",");
-        let rule = |number: u32| {
-            // Counts down: the caller is the last rule's, whatever the size.
-            let tag = letters(rules - 1 - number);
-            let role = match self {
-                Self::Literal => format!("{tag}-loader"),
-                _ => format!("{tag}*"),
-            };
-            let subject = match self {
-                Self::Literal | Self::Globs => "s:{role}".to_owned(),
-                Self::Accounts => "{account}:{role}".to_owned(),
-                Self::OwnSubjects => format!("s:{{role}}:{tag}"),
-            };
-            format!(
-                r#"{{"name":"{tag}","when":{{"kind":"role","account_set":["a"],"role":["{role}"]}},"grant":{{"audiences":["w"],"subject":"{subject}"}}}}"#
-            )
-        };
-        let rules = (0..rules).map(rule).collect::<Vec<_>>().join(",");
-        format!(
-            r#"{{"version":1,"account_sets":{{"a":[{accounts}]}},"audiences":{{"w":{{"aud":"https://api.acme.com","profile":"generic"}}}},"rules":[{rules}]}}"#
-        )
-    }
-}
-
-/// Two of them, another pair for each number below 676.
-fn letters(number: u32) -> String {
-    let letter = |number: u32| char::from_digit(10 + number % 26, 36).unwrap_or('?');
-    [letter(number / 26), letter(number)].iter().collect()
 }

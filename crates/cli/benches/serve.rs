@@ -6,8 +6,6 @@
 //! audit line (to `/dev/null`) are part of a request. So is what the kernel does for the server's answers; taking in a
 //! request falls, on loopback, mostly to the thread that sends it.
 
-mod measure;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -28,8 +26,9 @@ use countersign_core::jwk::Algorithm;
 use countersign_core::url::IssuerUrl;
 use countersign_keys::LocalKey;
 use countersign_keys::file::write_private;
-use measure::{ARN, CONTENT_TYPE, ORGANISATION, POLICY, PRINCIPAL_ID, Samples};
 use serde_json::{Value, json};
+use testkit::measure::workload::{self, ARN, CONTENT_TYPE, ORGANISATION, POLICY, PRINCIPAL_ID};
+use testkit::measure::{self, Samples};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -53,7 +52,7 @@ fn main() -> anyhow::Result<()> {
     if !measure::is_wanted() {
         return Ok(());
     }
-    println!("{}", measure::conditions("serve")?);
+    println!("{}", measure::conditions("cargo bench --bench serve"));
     let directory =
         tempfile::Builder::new().prefix("countersign-bench-").tempdir().context("no temporary directory")?;
     let cores = thread::available_parallelism()?.get();
@@ -155,7 +154,7 @@ fn server_threads() -> anyhow::Result<BTreeMap<String, f64>> {
         // One that ends while it is looked at is not counted.
         let Ok(name) = fs::read_to_string(thread.path().join("comm")) else { continue };
         if SERVER_THREADS.contains(&name.trim_end())
-            && let Ok(time) = measure::cpu_time(&thread.path())
+            && let Some(time) = measure::cpu_time(&thread.path())
         {
             times.insert(thread.file_name().to_string_lossy().into_owned(), time);
         }
@@ -167,13 +166,13 @@ fn server_threads() -> anyhow::Result<BTreeMap<String, f64>> {
 /// Bare signatures per CPU-second, with every core signing: two that share a physical core are slower than one.
 fn sign(key: &LocalKey, message: &[u8], cores: usize) -> anyhow::Result<f64> {
     let one = || -> anyhow::Result<(u32, f64)> {
-        let (before, began) = (measure::own_cpu_time()?, Instant::now());
+        let (before, began) = (measure::own_cpu_time(), Instant::now());
         let mut count = 0;
         while began.elapsed() < SIGNING {
             black_box(key.sign_now(black_box(message))?);
             count += 1;
         }
-        Ok((count, measure::own_cpu_time()? - before))
+        Ok((count, measure::own_cpu_time() - before))
     };
     thread::scope(|scope| {
         let signing: Vec<_> = (0..cores).map(|_| scope.spawn(one)).collect();
@@ -214,7 +213,7 @@ impl Client {
             stream: BufReader::new(stream),
             url: format!("http://{address}/token"),
             address,
-            body: measure::body(audience),
+            body: workload::body(audience),
             request: String::new(),
         })
     }

@@ -55,12 +55,13 @@ fn table(policy: &Policy) -> String {
             let ask = Ask {
                 request_id: "golden",
                 identity: &identity,
+                trace_id: None,
                 source_ip: None,
                 has_query: false,
                 content_type: Some("application/json"),
                 body: body.as_bytes(),
             };
-            match issuer.prepare(&ask, policy, &ring, 1_700_000_000, "id") {
+            match issuer.prepare(&ask, Some(policy), Some(&ring), 1_700_000_000, "id") {
                 Ok(prepared) => {
                     let audit = prepared.audit();
                     writeln!(

@@ -6,8 +6,9 @@
 use serde::Serialize;
 
 use crate::UnixSeconds;
-use crate::caller::{Caller, Identity, Kind};
+use crate::caller::{Caller, Kind};
 use crate::grant::Grant;
+use crate::issue::Ask;
 
 /// What came of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -28,8 +29,14 @@ pub struct Audit {
     pub time: UnixSeconds,
     /// As in the answer's `x-request-id`.
     pub request_id: String,
+    /// The X-Ray trace that the request is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     /// What came of it.
     pub outcome: Outcome,
+    /// Why not, as a name that stays the same: [`crate::issue::Reason::code`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<&'static str>,
     /// Why not, for operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -79,17 +86,19 @@ fn cut(text: &str) -> String {
 
 impl Audit {
     /// What is known before anything is judged.
-    pub(crate) fn new(time: UnixSeconds, request_id: &str, identity: &Identity, source_ip: Option<&str>) -> Self {
+    pub(crate) fn new(time: UnixSeconds, ask: &Ask<'_>) -> Self {
         Self {
             time,
-            request_id: cut(request_id),
+            request_id: cut(ask.request_id),
+            trace_id: ask.trace_id.map(cut),
             outcome: Outcome::Refused,
+            reason_code: None,
             reason: None,
             account: None,
             kind: None,
-            principal_id: identity.principal_id().map(cut),
-            arn: cut(identity.arn()),
-            source_ip: source_ip.map(cut),
+            principal_id: ask.identity.principal_id().map(cut),
+            arn: cut(ask.identity.arn()),
+            source_ip: ask.source_ip.map(cut),
             audience: None,
             rule: None,
             subject: None,

@@ -22,6 +22,7 @@ pub struct Identity {
     principal_id: Option<String>,
     org_id: Option<String>,
     cognito: bool,
+    disbelieved: Option<CallerFault>,
 }
 
 impl Identity {
@@ -40,7 +41,14 @@ impl Identity {
             principal_id: Some(principal_id.to_owned()),
             org_id: org_id.map(str::to_owned),
             cognito,
+            disbelieved: None,
         }
+    }
+
+    /// What an event says that the configured gateway did not send, or that contradicts itself: never a caller, and
+    /// kept for the audit record.
+    pub fn disbelieved(arn: &str, why: CallerFault) -> Self {
+        Self { arn: arn.to_owned(), disbelieved: Some(why), ..Self::default() }
     }
 
     /// What the credentials file of the local server says about the key that a verified signature was made with.
@@ -102,6 +110,18 @@ pub enum CallerFault {
     /// A Cognito identity pool's caller: unauthenticated users are assumed roles too.
     #[error("Cognito identities are never accepted")]
     Cognito,
+    /// Not an event of the kind of API that the function is configured for.
+    #[error("the event is not of the configured kind of API")]
+    OtherGateway,
+    /// An event of the right kind that another API sent.
+    #[error("the event comes from another API than the configured one")]
+    OtherApi,
+    /// The test button of the API Gateway console.
+    #[error("the stage test-invoke-stage is never accepted")]
+    TestStage,
+    /// A field of the identity appears twice, perhaps in another letter case, or is no text.
+    #[error("the event's identity is ambiguous")]
+    Ambiguous,
 }
 
 /// The three kinds of callers.
@@ -282,6 +302,9 @@ pub struct Caller {
 impl Caller {
     /// Judge an identity. The only maker of a caller.
     pub fn new(identity: &Identity) -> Result<Self, CallerFault> {
+        if let Some(why) = identity.disbelieved {
+            return Err(why);
+        }
         if identity.cognito {
             return Err(CallerFault::Cognito);
         }

@@ -23,6 +23,8 @@ pub struct Ask<'a> {
     pub request_id: &'a str,
     /// Who is said to be calling.
     pub identity: &'a Identity,
+    /// The X-Ray trace that the request is part of.
+    pub trace_id: Option<&'a str>,
     /// Where from.
     pub source_ip: Option<&'a str>,
     /// Is there any query parameter?
@@ -75,6 +77,12 @@ pub enum Reason {
     /// Wider than the grant.
     #[error(transparent)]
     Scope(#[from] ScopeTooWide),
+    /// No policy is at hand that is young enough.
+    #[error("no policy: there was never a good copy, or the last one is too old")]
+    NoPolicy,
+    /// No key ring is at hand that is young enough.
+    #[error("no key ring: there was never a good copy, or the last one is too old")]
+    NoRing,
     /// The lane has no signing key.
     #[error("the ring has no signing key for {0}")]
     NoKey(Algorithm),
@@ -84,6 +92,39 @@ pub enum Reason {
     /// Ours.
     #[error("internal: {0}")]
     Bug(String),
+}
+
+impl Reason {
+    /// A name that stays the same, for counting; callers never see it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Caller(_) => "caller",
+            Self::Organisation(_) => "organisation",
+            Self::NoAudience(_) => "no_audience",
+            Self::Request(_) => "request",
+            Self::NoDefaultAudience | Self::Audience(_) => "audience",
+            Self::Scope(_) => "scope",
+            Self::NoPolicy => "no_policy",
+            Self::NoRing => "no_ring",
+            Self::NoKey(_) => "no_key",
+            Self::Signing(_) => "signing",
+            Self::Bug(_) => "internal",
+        }
+    }
+
+    /// Is it the caller's doing, or did we fail?
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Caller(_)
+            | Self::Organisation(_)
+            | Self::NoAudience(_)
+            | Self::Request(_)
+            | Self::NoDefaultAudience
+            | Self::Audience(_)
+            | Self::Scope(_) => Outcome::Refused,
+            Self::NoPolicy | Self::NoRing | Self::NoKey(_) | Self::Signing(_) | Self::Bug(_) => Outcome::Failed,
+        }
+    }
 }
 
 /// A request refused: why, and the record of it.
@@ -151,35 +192,31 @@ impl Issuer {
     }
 
     /// Decide and say what is to be signed. Pure; `token_id` becomes the `jti`.
+    ///
+    /// A policy or ring that cannot be had is `None`. Who is refused for another reason is refused all the same.
     pub fn prepare(
         &self,
         ask: &Ask<'_>,
-        policy: &Policy,
-        keys: &Ring,
+        policy: Option<&Policy>,
+        keys: Option<&Ring>,
         now: UnixSeconds,
         token_id: &str,
     ) -> Result<Prepared, Refusal> {
-        let mut audit = Audit::new(now, ask.request_id, ask.identity, ask.source_ip);
+        let mut audit = Audit::new(now, ask);
         match self.decide(ask, policy, keys, now, token_id, &mut audit) {
             Ok(Decided { input, alg, claims, lifetime, scopes }) => {
                 audit.outcome = Outcome::Issued;
                 Ok(Prepared { input, alg, claims, lifetime, scopes, audit })
             }
-            Err(reason) => {
-                if matches!(reason, Reason::NoKey(_) | Reason::Signing(_) | Reason::Bug(_)) {
-                    audit.outcome = Outcome::Failed;
-                }
-                audit.reason = Some(reason.to_string());
-                Err(Refusal { reason, audit: Box::new(audit) })
-            }
+            Err(reason) => Err(Refusal::new(reason, audit)),
         }
     }
 
     fn decide(
         &self,
         ask: &Ask<'_>,
-        policy: &Policy,
-        keys: &Ring,
+        policy: Option<&Policy>,
+        keys: Option<&Ring>,
         now: UnixSeconds,
         token_id: &str,
         audit: &mut Audit,
@@ -187,6 +224,7 @@ impl Issuer {
         let caller = Caller::new(ask.identity)?;
         audit.of_caller(&caller);
         self.admit(&caller)?;
+        let policy = policy.ok_or(Reason::NoPolicy)?;
         let standing = Standing::new(policy, &caller);
         standing.any().map_err(|denial| {
             audit.decided_by(denial.rule());
@@ -213,7 +251,7 @@ impl Issuer {
         let grant = grant.narrow(request.scope.as_deref(), request.expires_in)?;
         audit.granted(&grant);
 
-        let key = keys.signing(grant.alg()).ok_or(Reason::NoKey(grant.alg()))?;
+        let key = keys.ok_or(Reason::NoRing)?.signing(grant.alg()).ok_or(Reason::NoKey(grant.alg()))?;
         let claims = Claims::new(&grant, &self.url, now, token_id);
         let input = SigningInput::new(&claims, key).map_err(|error| Reason::Bug(error.to_string()))?;
         audit.jti = Some(token_id.to_owned());
@@ -232,20 +270,24 @@ impl Issuer {
     }
 
     /// Decide, sign and answer. `signer` gives the signer of a key of the same ring.
-    pub async fn issue<'s, S: Signer + 's>(
+    pub async fn issue<S: Signer>(
         &self,
         ask: &Ask<'_>,
-        policy: &Policy,
-        keys: &Ring,
-        signer: impl Fn(&KeyId) -> Option<&'s S>,
+        policy: Option<&Policy>,
+        keys: Option<&Ring>,
+        signer: impl FnOnce(&KeyId) -> Option<S>,
         now: UnixSeconds,
         token_id: &str,
     ) -> (Response, Box<Audit>) {
         let outcome = match self.prepare(ask, policy, keys, now, token_id) {
-            Ok(prepared) => match signer(prepared.kid()) {
-                Some(signer) => sign(prepared, signer).await,
-                None => Err(prepared.fail(Unavailable::Failed("the ring's private half lacks the key".to_owned()))),
-            },
+            Ok(prepared) => {
+                if let Some(signer) = signer(prepared.kid()) {
+                    sign(prepared, &signer).await
+                } else {
+                    let why = Unavailable::Failed("the ring's private half lacks the key".to_owned());
+                    Err(Refusal::new(why.into(), prepared.audit))
+                }
+            }
             Err(refusal) => Err(refusal),
         };
         match outcome {
@@ -263,16 +305,13 @@ struct Decided {
     scopes: Vec<String>,
 }
 
-impl Prepared {
-    fn fail(self, why: Unavailable) -> Refusal {
-        failed(self.audit, why)
+impl Refusal {
+    fn new(reason: Reason, mut audit: Audit) -> Self {
+        audit.outcome = reason.outcome();
+        audit.reason_code = Some(reason.code());
+        audit.reason = Some(reason.to_string());
+        Self { reason, audit: Box::new(audit) }
     }
-}
-
-fn failed(audit: Audit, why: Unavailable) -> Refusal {
-    let reason = Reason::Signing(why);
-    let audit = Audit { outcome: Outcome::Failed, reason: Some(reason.to_string()), ..audit };
-    Refusal { reason, audit: Box::new(audit) }
 }
 
 /// Sign what was decided: the only await.
@@ -283,6 +322,6 @@ pub async fn sign(prepared: Prepared, signer: &impl Signer) -> Result<Issued, Re
             let response = Response::token(&token, lifetime, &scopes);
             Ok(Issued { token, response, audit: Box::new(audit) })
         }
-        Err(why) => Err(failed(audit, why)),
+        Err(why) => Err(Refusal::new(why.into(), audit)),
     }
 }

@@ -56,6 +56,16 @@ pub trait Signer {
     fn sign(&self, input: &SigningInput) -> impl Future<Output = Result<Vec<u8>, Unavailable>> + Send;
 }
 
+impl<S: Signer> Signer for &S {
+    fn key(&self) -> &Jwk {
+        (**self).key()
+    }
+
+    fn sign(&self, input: &SigningInput) -> impl Future<Output = Result<Vec<u8>, Unavailable>> + Send {
+        (**self).sign(input)
+    }
+}
+
 /// Why there is no signature. The text is for operators.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {

@@ -13,6 +13,7 @@
 //! `now` and ids, and hands out what is to be signed.
 
 pub mod audit;
+pub mod bounds;
 pub mod caller;
 pub mod claims;
 pub mod grant;

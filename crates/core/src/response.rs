@@ -131,7 +131,7 @@ impl Response {
                 (ErrorCode::InvalidTarget, "the audience is not one that this caller may ask for".to_owned())
             }
             Reason::Scope(_) => (ErrorCode::InvalidScope, "the scope goes beyond what is granted".to_owned()),
-            Reason::NoKey(_) | Reason::Signing(_) => {
+            Reason::NoPolicy | Reason::NoRing | Reason::NoKey(_) | Reason::Signing(_) => {
                 (ErrorCode::TemporarilyUnavailable, "no token can be signed at the moment".to_owned())
             }
             Reason::Bug(_) => (ErrorCode::ServerError, "an internal error".to_owned()),

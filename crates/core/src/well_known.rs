@@ -12,30 +12,30 @@ use crate::jwk::{Algorithm, Jwks};
 use crate::response::Response;
 use crate::url::IssuerUrl;
 
-/// How long a relying party may keep a document without asking again, in seconds.
-pub const MAX_AGE: u32 = 300;
-
 /// A document as it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicDocument {
     body: Vec<u8>,
     etag: String,
+    /// In seconds.
+    max_age: u32,
 }
 
 impl PublicDocument {
-    /// These bytes of JSON, with a strong entity tag made of them (RFC 9110 section 8.8.3).
-    pub fn new(body: Vec<u8>) -> Self {
+    /// These bytes of JSON, with a strong entity tag made of them (RFC 9110 section 8.8.3). A relying party may keep
+    /// them for `max_age` seconds without asking again: [`Bounds::max_age`](crate::bounds::Bounds::max_age).
+    pub fn new(body: Vec<u8>, max_age: u32) -> Self {
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&body)));
-        Self { body, etag }
+        Self { body, etag, max_age }
     }
 
     /// The key set.
-    pub fn jwks(jwks: &Jwks) -> Result<Self, serde_json::Error> {
-        Ok(Self::new(serde_json::to_vec(jwks)?))
+    pub fn jwks(jwks: &Jwks, max_age: u32) -> Result<Self, serde_json::Error> {
+        Ok(Self::new(serde_json::to_vec(jwks)?, max_age))
     }
 
     /// The discovery document: all six members that an IAM OIDC provider asks for, and what RFC 8414 adds.
-    pub fn discovery(issuer: &IssuerUrl, token_endpoint: &str, lanes: &BTreeSet<Algorithm>) -> Self {
+    pub fn discovery(issuer: &IssuerUrl, token_endpoint: &str, lanes: &BTreeSet<Algorithm>, max_age: u32) -> Self {
         let algorithms: BTreeSet<&str> =
             lanes.iter().copied().chain([Algorithm::RS256]).map(Algorithm::as_str).collect();
         let document = json!({
@@ -52,7 +52,7 @@ impl PublicDocument {
             // No registered name means "an AWS signature"; the default would be client_secret_basic, which is wrong.
             "token_endpoint_auth_methods_supported": ["aws_sigv4"],
         });
-        Self::new(Value::to_string(&document).into_bytes())
+        Self::new(Value::to_string(&document).into_bytes(), max_age)
     }
 
     /// Answer a GET, or a HEAD: then the host leaves the body out.
@@ -67,7 +67,7 @@ impl PublicDocument {
         let mut response =
             Response::json(if fresh { 304 } else { 200 }, if fresh { Vec::new() } else { self.body.clone() });
         response.headers.extend([
-            ("cache-control", format!("public, max-age={MAX_AGE}")),
+            ("cache-control", format!("public, max-age={}", self.max_age)),
             ("etag", self.etag.clone()),
             ("access-control-allow-origin", "*".to_owned()),
         ]);
@@ -83,7 +83,7 @@ mod tests {
     fn discovery_holds_what_relying_parties_ask_for() {
         let issuer = IssuerUrl::new("https://id.acme.com/tokens").unwrap();
         let lanes = BTreeSet::from([Algorithm::ES256]);
-        let document = PublicDocument::discovery(&issuer, "https://id.acme.com/tokens/token", &lanes);
+        let document = PublicDocument::discovery(&issuer, "https://id.acme.com/tokens/token", &lanes, 300);
         let json: Value = serde_json::from_slice(&document.respond(None).body).unwrap();
         assert_eq!(json["issuer"], "https://id.acme.com/tokens");
         assert_eq!(json["jwks_uri"], "https://id.acme.com/tokens/.well-known/jwks.json");
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn answers_304_to_whoever_has_it() {
-        let document = PublicDocument::new(b"{}".to_vec());
+        let document = PublicDocument::new(b"{}".to_vec(), 300);
         let full = document.respond(None);
         let etag = full.headers.iter().find(|(name, _)| *name == "etag").unwrap().1.clone();
         assert_eq!((full.status, full.body.as_slice()), (200, &b"{}"[..]));

@@ -52,13 +52,14 @@ fn prepare(audience: &str) -> Prepared {
     let ask = Ask {
         request_id: "r",
         identity: &identity,
+        trace_id: None,
         source_ip: None,
         has_query: false,
         content_type: Some("application/json"),
         body: body.as_bytes(),
     };
     let issuer = Issuer::new(IssuerUrl::new("https://id.acme.com").unwrap(), None);
-    issuer.prepare(&ask, &policy, &ring, NOW, "id-1").unwrap_or_else(|refusal| panic!("{}", refusal.reason))
+    issuer.prepare(&ask, Some(&policy), Some(&ring), NOW, "id-1").unwrap_or_else(|refusal| panic!("{}", refusal.reason))
 }
 
 /// The claims every token has, with these added.

@@ -199,9 +199,9 @@ proptest! {
         }
         let policy = Policy::from_json(nearly_a_policy(0, json!(1)).to_string().as_bytes()).unwrap();
         let identity = Identity::supposed("arn:aws:sts::111122223333:assumed-role/ab/session", None, None);
-        let ask = Ask { request_id: &written, identity: &identity, source_ip: Some(&written), has_query: false, content_type: Some("application/json"), body: &body };
+        let ask = Ask { request_id: &written, identity: &identity, trace_id: Some(&written), source_ip: Some(&written), has_query: false, content_type: Some("application/json"), body: &body };
         let issuer = Issuer::new(IssuerUrl::new("https://id.acme.com").unwrap(), None);
-        if let Err(refusal) = issuer.prepare(&ask, &policy, &ring(), 0, "id") {
+        if let Err(refusal) = issuer.prepare(&ask, Some(&policy), Some(&ring()), 0, "id") {
             prop_assert!(!refusal.audit.to_line().contains('\n'));
         }
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use countersign_core::audit::Outcome;
-use countersign_core::caller::Identity;
+use countersign_core::caller::{CallerFault, Identity};
 use countersign_core::issue::{Ask, Issuer, Prepared, Reason, Refusal, sign};
 use countersign_core::jwk::{Algorithm, Jwk};
 use countersign_core::jws::{Signer, SigningInput, Unavailable};
@@ -69,13 +69,14 @@ fn prepare_with(request: &Request<'_>, policy: &Policy) -> Result<Prepared, Refu
     let ask = Ask {
         request_id: "r1",
         identity: &identity,
+        trace_id: None,
         source_ip: Some("192.0.2.1"),
         has_query: request.query,
         content_type: request.content_type,
         body: request.body.as_bytes(),
     };
     let issuer = Issuer::new(IssuerUrl::new("https://id.acme.com").unwrap(), Some(vec!["o-a1b2c3d4e5".into()]));
-    issuer.prepare(&ask, policy, &ring(), NOW, "id-1")
+    issuer.prepare(&ask, Some(policy), Some(&ring()), NOW, "id-1")
 }
 
 fn json_body<'a>(who: &'a str, body: &'a str) -> Request<'a> {
@@ -290,14 +291,48 @@ fn the_audit_record_names_everything_and_holds_no_second_line() {
         })
     );
     let forged = Identity::supposed("arn\n{\"outcome\":\"issued\"}", None, None);
-    let ask =
-        Ask { request_id: "r", identity: &forged, source_ip: None, has_query: false, content_type: None, body: b"" };
+    let ask = Ask {
+        request_id: "r",
+        identity: &forged,
+        trace_id: None,
+        source_ip: None,
+        has_query: false,
+        content_type: None,
+        body: b"",
+    };
     let issuer = Issuer::new(IssuerUrl::new("https://id.acme.com").unwrap(), None);
-    let line = issuer.prepare(&ask, &policy(), &ring(), NOW, "id").unwrap_err().audit.to_line();
-    assert!(!line.contains('\n') && line.contains(r#""outcome":"refused","reason":"the ARN is malformed""#), "{line}");
+    let line = issuer.prepare(&ask, Some(&policy()), Some(&ring()), NOW, "id").unwrap_err().audit.to_line();
+    assert!(
+        !line.contains('\n')
+            && line.contains(r#""outcome":"refused","reason_code":"caller","reason":"the ARN is malformed""#),
+        "{line}"
+    );
     let long = Identity::supposed(&"x".repeat(100_000), None, None);
     let ask = Ask { identity: &long, ..ask };
-    assert!(issuer.prepare(&ask, &policy(), &ring(), NOW, "id").unwrap_err().audit.to_line().len() < 3000);
+    assert!(issuer.prepare(&ask, Some(&policy()), Some(&ring()), NOW, "id").unwrap_err().audit.to_line().len() < 3000);
+}
+
+/// The order of the checks is the same while a source fails: who is refused learns nothing of it.
+#[test]
+fn without_policy_or_ring_the_checks_before_it_are_as_ever() {
+    let issuer = Issuer::new(IssuerUrl::new("https://id.acme.com").unwrap(), None);
+    let (policy, ring) = (policy(), ring());
+    let code = |identity: &Identity, body: &'static [u8], policy: Option<&Policy>, ring: Option<&Ring>| {
+        let (trace_id, content_type) = (Some("Root=1"), Some("application/json"));
+        let ask = Ask { request_id: "r", identity, trace_id, source_ip: None, has_query: false, content_type, body };
+        let refusal = issuer.prepare(&ask, policy, ring, NOW, "id").unwrap_err();
+        assert_eq!(refusal.audit.reason_code, Some(refusal.reason.code()));
+        assert_eq!(refusal.audit.trace_id.as_deref(), Some("Root=1"));
+        (refusal.reason.code(), refusal.audit.outcome, Response::refusal(&refusal.reason).status)
+    };
+    let loader = CAST.iter().find(|one| one.who == LOADER).unwrap().identity();
+    let disbelieved = Identity::disbelieved(loader.arn(), CallerFault::OtherApi);
+    for (policy, ring) in [(Some(&policy), Some(&ring)), (None, None)] {
+        assert_eq!(code(&disbelieved, b"", policy, ring), ("caller", Outcome::Refused, 403));
+    }
+    assert_eq!(code(&loader, b"", None, Some(&ring)), ("no_policy", Outcome::Failed, 503));
+    assert_eq!(code(&loader, b"{", Some(&policy), None), ("request", Outcome::Refused, 400));
+    assert_eq!(code(&loader, b"", Some(&policy), None), ("no_ring", Outcome::Failed, 503));
 }
 
 struct Broken(Jwk);

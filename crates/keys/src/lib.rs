@@ -6,6 +6,8 @@
 pub mod file;
 pub mod local;
 pub mod ring;
+#[cfg(feature = "secrets-manager")]
+pub mod secret;
 
 pub use file::KeyringFile;
 pub use local::LocalKey;

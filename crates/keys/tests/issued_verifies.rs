@@ -83,12 +83,12 @@ proptest! {
             None => json!({ "audience": audience }),
         }.to_string();
         let ask = Ask {
-            request_id: "r", identity: &identity, source_ip: None, has_query: false,
+            request_id: "r", identity: &identity, trace_id: None, source_ip: None, has_query: false,
             content_type: Some("application/json"), body: body.as_bytes(),
         };
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
         let issuer = Issuer::new(IssuerUrl::new(ISSUER).unwrap(), None);
-        let (response, audit) = poll(issuer.issue(&ask, &POLICY, keyring.public(), |kid| keyring.signer(kid), now, "id"));
+        let (response, audit) = poll(issuer.issue(&ask, Some(&POLICY), Some(keyring.public()), |kid| keyring.signer(kid), now, "id"));
         prop_assert_eq!(response.status, 200, "{}", audit.to_line());
         let body: Value = serde_json::from_slice(&response.body).unwrap();
         prop_assert_eq!(&body["token"], &body["access_token"]);

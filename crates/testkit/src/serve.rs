@@ -4,16 +4,15 @@
 //! so that a test can look for what must never be in them. Dropping a [`Serve`] stops the process and removes the data.
 
 use std::fmt::Write as _;
-use std::fs::{OpenOptions, Permissions};
-use std::io::{BufRead, BufReader, Read, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::output::Output;
+use crate::tools::write_private;
 
 /// How long a start may take. It makes an RSA key or two, in an unoptimized build, on a machine that runs other tests.
 const START: Duration = Duration::from_mins(1);
@@ -234,47 +233,6 @@ fn listening_on(line: &str) -> Option<String> {
     let (_, rest) = line.split_once(READY)?;
     let origin = rest.split_whitespace().next()?;
     origin.starts_with("http://").then(|| origin.trim_end_matches('/').to_owned())
-}
-
-/// Writes a file that nobody else can read, from its first moment on.
-fn write_private(path: &Path, content: &str) {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).expect("a file to write");
-    file.set_permissions(Permissions::from_mode(0o600)).expect("its owner may set its mode");
-    file.write_all(content.as_bytes()).expect("space on the disk");
-}
-
-/// All that came out of a pipe, read by a thread so that the process never waits for us.
-struct Output {
-    text: Arc<Mutex<String>>,
-    reader: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Output {
-    fn read(pipe: impl Read + Send + 'static) -> Self {
-        let text = Arc::new(Mutex::new(String::new()));
-        let sink = Arc::clone(&text);
-        let reader = std::thread::spawn(move || {
-            let mut lines = BufReader::new(pipe);
-            let mut line = Vec::new();
-            while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-                sink.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&line));
-                line.clear();
-            }
-        });
-        Self { text, reader: Some(reader) }
-    }
-
-    fn text(&self) -> String {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn end(&mut self) -> String {
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
-        self.text()
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! They are looked for in `COUNTERSIGN_TOOLS`, else in `.tools` at the root of the workspace, and never on `PATH`: a
 //! test must not mean something else on a machine that happens to have another awscurl. Only `curl` is the machine's own.
 
+use std::fs::{OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,21 +36,39 @@ pub fn awscurl() -> PathBuf {
     installed("venv/bin/awscurl")
 }
 
+/// The AWS command line.
+pub fn aws() -> PathBuf {
+    installed("venv/bin/aws")
+}
+
 /// A command that sees nothing of the machine's AWS settings, proxies or home directory, and no key of the person who
 /// runs the tests. `home` is the folder that it takes for its home.
 pub fn isolated(program: impl AsRef<Path>, home: &Path) -> Command {
+    let mut command = bare(program);
+    command.env("HOME", home).env("NO_PROXY", "*").env("PYTHONDONTWRITEBYTECODE", "1");
+    // Without these two an SDK asks the metadata service of a virtual machine, and waits for it.
+    command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_REGION", "eu-central-1");
+    command
+}
+
+/// A command that knows where to find libraries and interpreters, and nothing that says who someone is or where to ask.
+pub(crate) fn bare(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
     command.env_clear();
-    // Where to find libraries and interpreters, and nothing that says who someone is or where to ask.
     for name in ["PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
     }
-    command.env("HOME", home).env("NO_PROXY", "*").env("PYTHONDONTWRITEBYTECODE", "1");
-    // Without these two an SDK asks the metadata service of a virtual machine, and waits for it.
-    command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_REGION", "eu-central-1");
     command
+}
+
+/// Writes a file that nobody else can read, from its first moment on.
+pub(crate) fn write_private(path: &Path, content: &str) {
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).expect("a file to write");
+    file.set_permissions(Permissions::from_mode(0o600)).expect("its owner may set its mode");
+    file.write_all(content.as_bytes()).expect("space on the disk");
 }
 
 /// `path` in the tools folder.

@@ -6,10 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// Every package that `package` is built from, itself included, with all the versions of it.
+/// Every package that `package` is built from with all of its features, itself included, with all the versions of it.
 fn built_from(package: &str) -> BTreeMap<String, BTreeSet<String>> {
+    built_with(package, "--all-features")
+}
+
+/// The same with the features that this argument of cargo's means.
+fn built_with(package: &str, features: &str) -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--quiet", "--package", package, "--all-features"])
+        .args(["tree", "--locked", "--offline", "--quiet", "--package", package, features])
         .args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
         .current_dir(testkit::tools::workspace_root())
         .output()
@@ -32,9 +37,12 @@ fn built_from(package: &str) -> BTreeMap<String, BTreeSet<String>> {
     packages
 }
 
-/// Fails if `package` reaches one of `forbidden`, with the reason.
+/// Fails if `package`, with all of its features, reaches one of `forbidden`, with the reason.
 fn reaches_none(package: &str, forbidden: &[&str], reason: &str) {
-    let packages = built_from(package);
+    has_none(package, &built_from(package), forbidden, reason);
+}
+
+fn has_none(package: &str, packages: &BTreeMap<String, BTreeSet<String>>, forbidden: &[&str], reason: &str) {
     let reached: Vec<&String> =
         packages.keys().filter(|name| forbidden.iter().any(|pattern| matches(pattern, name))).collect();
     assert!(
@@ -114,10 +122,93 @@ fn the_signing_crate_signs_and_does_nothing_else() {
         &["jsonwebtoken"],
         "it parses the key for every token, which doubles the cost; and who signs must not be who verifies in the tests",
     );
-    reaches_none(
+    has_none(
         "countersign-keys",
+        &built_with("countersign-keys", "--no-default-features"),
         &["tokio*", "hyper*", "http", "reqwest", "rustls", "aws-config", "aws-sdk-*", "aws-sigv4"],
-        "the private half has no way out: nothing in it opens a connection",
+        "the private half has no way out: nothing in it opens a connection, unless the secret's client is asked for",
+    );
+    reaches_none("countersign-keys", &["reqwest", "aws-config", "aws-sdk-ssm", "aws-sdk-s3"], "it fetches one secret");
+}
+
+/// What a function was made of as it is shipped, by cargo's own account of it. Each is built by itself, since a
+/// build of the whole workspace would give it the features that others ask for.
+fn function_is_built_from(name: &str) -> BTreeMap<String, BTreeSet<String>> {
+    testkit::lambda::function(name);
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--profile", "function", "--locked", "--offline", "--quiet", "--package", name])
+        .args(["--message-format", "json"])
+        .current_dir(testkit::tools::workspace_root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "cargo build: {}", String::from_utf8_lossy(&output.stderr));
+    let mut packages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in String::from_utf8(output.stdout).expect("cargo writes text").lines() {
+        let message: serde_json::Value = serde_json::from_str(line).expect("cargo writes JSON");
+        // `...#name@1.2.3`, or `path+file:///its/path#1.2.3` if the folder is called like the package.
+        let Some(id) = message["package_id"].as_str() else { continue };
+        let (place, rest) = id.rsplit_once('#').expect("a package id has a `#`");
+        let folder = place.rsplit('/').next().unwrap_or_default();
+        let (package, version) = rest.split_once('@').unwrap_or((folder, rest));
+        packages.entry(package.to_owned()).or_default().insert(version.to_owned());
+    }
+    for part in [name, "countersign-core", "countersign-aws", "aws-sdk-ssm"] {
+        assert!(packages.contains_key(part), "not what {name} is built from, without {part}: {packages:?}");
+    }
+    packages
+}
+
+#[test]
+fn the_published_jwks_function_cannot_read_or_hold_a_private_key() {
+    has_none(
+        "jwks",
+        &function_is_built_from("jwks"),
+        &[
+            "countersign-keys",
+            "aws-sdk-secretsmanager",
+            "aws-sdk-kms",
+            "jsonwebtoken",
+            "rsa",
+            "pkcs8",
+            "pem",
+            "p256",
+            "p384",
+            "ed25519*",
+            "aws-config",
+        ],
+        "whoever takes it over gets public keys only: it has no client for the secret and no code for what is in it",
+    );
+}
+
+#[test]
+fn the_functions_are_built_from_nothing_that_only_others_need() {
+    for name in ["jwt-issuer", "jwks"] {
+        has_none(
+            name,
+            &function_is_built_from(name),
+            &[
+                "countersign",
+                "testkit",
+                "proptest",
+                "jsonwebtoken",
+                "clap",
+                "reqwest",
+                "schemars",
+                "regex",
+                "aws-sdk-sts",
+                "ring",
+            ],
+            "what a function holds is what it has to start with, and what has to be watched",
+        );
+    }
+}
+
+#[test]
+fn the_functions_share_code_that_reads_no_secret() {
+    reaches_none(
+        "countersign-aws",
+        &["countersign-keys", "aws-sdk-secretsmanager", "aws-sdk-kms", "jsonwebtoken"],
+        "it is linked by the function that publishes the key set",
     );
 }
 

@@ -173,7 +173,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<Ending> {
             ));
             if json_bytes > MAX_SSM_BYTES {
                 out::say(format_args!(
-                    "{file}: note: larger than an SSM parameter holds ({MAX_SSM_BYTES} bytes): deploy it through S3"
+                    "{file}: note: larger than an SSM parameter holds ({MAX_SSM_BYTES} bytes): deploy it as a secret"
                 ));
             }
         } else {
@@ -253,12 +253,14 @@ fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
     let ask = Ask {
         request_id: "explain",
         identity: &identity,
+        trace_id: None,
         source_ip: None,
         has_query: false,
         content_type: Some("application/json"),
         body: body.as_bytes(),
     };
-    let decision = issuer.prepare(&ask, &policy, &standing_in(&policy)?, clock::now(), "(a new one each time)");
+    let decision =
+        issuer.prepare(&ask, Some(&policy), Some(&standing_in(&policy)?), clock::now(), "(a new one each time)");
     let caller = Caller::new(&identity);
     let explained = explained(decision, &caller, &policy, args.audience.as_deref());
     if args.json {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::{Context as _, bail};
+use countersign_core::bounds::Bounds;
 use countersign_core::jwk::Algorithm;
 use countersign_core::policy::Policy;
 use countersign_core::url::IssuerUrl;
@@ -237,9 +238,10 @@ impl Snapshot {
         keyring: Arc<Keyring>,
         credentials: Arc<Credentials>,
     ) -> anyhow::Result<Self> {
-        let jwks = PublicDocument::jwks(&keyring.public().published()?)?;
+        let max_age = Bounds::default().max_age;
+        let jwks = PublicDocument::jwks(&keyring.public().published()?, max_age)?;
         let lanes: BTreeSet<Algorithm> = keyring.public().lanes();
-        let discovery = PublicDocument::discovery(issuer, &format!("{issuer}/token"), &lanes);
+        let discovery = PublicDocument::discovery(issuer, &format!("{issuer}/token"), &lanes, max_age);
         Ok(Self { policy, keyring, credentials, jwks, discovery })
     }
 }

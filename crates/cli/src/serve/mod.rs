@@ -219,6 +219,7 @@ impl Shared {
         let ask = Ask {
             request_id,
             identity: &credential.identity(),
+            trace_id: None,
             source_ip: Some(&peer.ip().to_string()),
             has_query: parts.uri.query().is_some_and(|query| !query.is_empty()),
             content_type: text(&parts.headers, &header::CONTENT_TYPE),
@@ -227,7 +228,8 @@ impl Shared {
         let (keyring, now) = (&snapshot.keyring, clock::now());
         let token_id = uuid::Uuid::new_v4().to_string();
         let signer = |kid: &_| keyring.signer(kid);
-        let (answer, audit) = self.issuer.issue(&ask, &snapshot.policy, keyring.public(), signer, now, &token_id).await;
+        let (policy, ring) = (Some(&*snapshot.policy), Some(keyring.public()));
+        let (answer, audit) = self.issuer.issue(&ask, policy, ring, signer, now, &token_id).await;
         let recorded = (self.audit)(audit.to_line()).await;
         if let Err(error) = recorded {
             self.log

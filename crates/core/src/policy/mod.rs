@@ -28,7 +28,7 @@ use crate::jwk::Algorithm;
 
 /// The largest policy, as JSON text, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
-/// What an SSM parameter of the advanced tier holds; a larger policy is kept in S3.
+/// What an SSM parameter of the advanced tier holds; a larger policy is kept in a secret of Secrets Manager.
 pub const MAX_SSM_BYTES: usize = 8 * 1024;
 /// The most rules of one policy.
 pub const MAX_RULES: usize = 500;
@@ -111,7 +111,7 @@ impl Policy {
         let whole = |message: String| vec![Problem { path: Path::root(), message }];
         if text.len() > MAX_BYTES {
             return Err(whole(format!(
-                "{} bytes as JSON: a policy holds at most {MAX_BYTES} (and an SSM parameter {MAX_SSM_BYTES}: a larger policy is kept in S3)",
+                "{} bytes as JSON: a policy holds at most {MAX_BYTES} (and an SSM parameter {MAX_SSM_BYTES}: a larger policy is kept in Secrets Manager)",
                 text.len()
             )));
         }

@@ -1,26 +1,20 @@
-//! What both benchmarks share: CPU time, how a result reads, and who asks for what.
-//!
-//! Two things are compared only if they were measured in turn, in one run: A B A B ... Each round gives a ratio, and the
-//! median of them is the result, so that a busy machine disturbs a few rounds and not the comparison. Nothing is asserted.
+//! Who asks for what, and what decides: the caller, the requests and the policies of every benchmark.
 
-use std::fmt;
-use std::fs;
-use std::path::Path;
-use std::thread;
-
-use anyhow::Context as _;
+use serde_json::Value;
 
 /// The issuer's organisation.
-pub(crate) const ORGANISATION: &str = "o-a1b2c3d4e5";
-/// A workload, which the seventeenth rule of [`POLICY`] is the first to mean.
-pub(crate) const ARN: &str = "arn:aws:sts::777788889999:assumed-role/snowflake-loader-eu/i-0123456789abcdef0";
+pub const ORGANISATION: &str = "o-a1b2c3d4e5";
+/// The account of a workload, which the seventeenth rule of [`POLICY`] is the first to mean.
+pub const ACCOUNT: &str = "777788889999";
+/// That workload.
+pub const ARN: &str = "arn:aws:sts::777788889999:assumed-role/snowflake-loader-eu/i-0123456789abcdef0";
 /// Its unique id.
-pub(crate) const PRINCIPAL_ID: &str = "AROAEXAMPLE1234567890:i-0123456789abcdef0";
+pub const PRINCIPAL_ID: &str = "AROAEXAMPLE1234567890:i-0123456789abcdef0";
 /// How a request's body is written.
-pub(crate) const CONTENT_TYPE: &str = "application/json";
+pub const CONTENT_TYPE: &str = "application/json";
 
 /// A policy of 20 rules in the manner of one in use: accounts by set, patterns, templates, deny rules at the end.
-pub(crate) const POLICY: &str = r#"{
+pub const POLICY: &str = r#"{
 "version": 1, "default_audience": "snowflake",
 "account_sets": { "data": ["444455556666", "777788889999"], "build": ["222233334444"], "all": ["111122223333", "222233334444", "444455556666", "777788889999"] },
 "audiences": {
@@ -52,78 +46,91 @@ pub(crate) const POLICY: &str = r#"{
   { "name": "no-deploys-from-data", "effect": "deny", "audiences": ["deploy"], "when": { "account_set": ["data"] } }
 ] }"#;
 
-/// The body of a request for a token.
-pub(crate) fn body(audience: &str) -> String {
+/// The body of a request for a token, for an audience of [`POLICY`] or of a [`Shape`].
+pub fn body(audience: &str) -> String {
+    if audience == Shape::AUDIENCE {
+        return format!(r#"{{"audience":"{audience}","expires_in":600}}"#);
+    }
     format!(r#"{{"audience":"{audience}","scope":"session:role:SNOWFLAKE_LOADER_EU","expires_in":600}}"#)
 }
 
-/// Has `cargo bench` started this? Test runners start every target too, to list or to run its tests: there are none.
-pub(crate) fn is_wanted() -> bool {
-    std::env::args().any(|argument| argument == "--bench")
+/// The same as a REST API's event: one of `events/`, with this caller of [`ACCOUNT`] and this body in it.
+pub fn event(arn: &str, audience: &str) -> String {
+    const FILE: &str = include_str!("../../../../events/rest/domain-root.token.json");
+    let mut event: Value = serde_json::from_str(FILE).expect("the file is JSON");
+    event["body"] = body(audience).into();
+    let identity = &mut event["requestContext"]["identity"];
+    identity["userArn"] = arn.into();
+    identity["accountId"] = ACCOUNT.into();
+    for name in ["caller", "user"] {
+        identity[name] = PRINCIPAL_ID.into();
+    }
+    event.to_string()
 }
 
-/// Where and how this is measured, in one line.
-pub(crate) fn conditions(bench: &str) -> anyhow::Result<String> {
-    // What is compiled in is what was compiled with; `[profile.bench]` inherits from it.
-    const MANIFEST: &str = include_str!("../../../../Cargo.toml");
-    let cpus = fs::read_to_string("/proc/cpuinfo").context("/proc/cpuinfo")?;
-    let value = |line: &str| line.split_once(':').map(|(_, value)| value.trim().to_owned());
-    // Arm machines give no name.
-    let model = cpus.lines().find(|line| line.starts_with("model name")).and_then(value);
-    let model = model.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-    let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
-    let profile = MANIFEST.lines().skip_while(|line| *line != "[profile.release]").skip(1);
-    let settings = profile.take_while(|line| !line.starts_with('[')).filter(|line| {
-        ["opt-level", "lto", "codegen-units"].iter().any(|setting| line.split(' ').next() == Some(setting))
-    });
-    let profile = settings.fold("opt-level = 3".to_owned(), |all, setting| format!("{all}, {setting}"));
-    Ok(format!(
-        "{model}, {cores} cores; profile `bench`: {profile}; `cargo bench --bench {bench}`; median (least to most) of the rounds\n"
-    ))
+/// How the rules of a policy look: short ones, so that 500 of them fit into its 64 KiB.
+#[derive(Debug, Clone, Copy)]
+pub enum Shape {
+    /// Each rule means one role by its name, in one account.
+    Literal,
+    /// Each rule means roles by a pattern, in one account.
+    Globs,
+    /// The same in 50 accounts.
+    Accounts,
+    /// Patterns, and in each rule a subject that no other has: pairs of rules have to be looked at in earnest.
+    OwnSubjects,
 }
 
-/// CPU time of this thread so far, in seconds.
-pub(crate) fn own_cpu_time() -> anyhow::Result<f64> {
-    // The kernel adds up at a tick or when it schedules; yielding makes it do so now.
-    thread::yield_now();
-    cpu_time(Path::new("/proc/thread-self"))
-}
+impl Shape {
+    /// Whom the last rule of each of these policies means.
+    pub const CALLER: &str = "arn:aws:sts::777788889999:assumed-role/aa-loader/i-0123456789abcdef0";
+    /// The one audience of each of them.
+    pub const AUDIENCE: &str = "w";
 
-/// CPU time of the thread of this folder, in seconds.
-pub(crate) fn cpu_time(thread: &Path) -> anyhow::Result<f64> {
-    let text = fs::read_to_string(thread.join("schedstat")).context("this kernel has no schedstat")?;
-    let nanoseconds = text.split(' ').next().unwrap_or_default().parse::<f64>().context("schedstat")?;
-    Ok(nanoseconds / 1e9)
-}
-
-/// One number per round.
-pub(crate) struct Samples(pub(crate) Vec<f64>);
-
-impl Samples {
-    /// Round by round, this by that.
-    pub(crate) fn per(&self, other: &Self) -> Self {
-        self.with(other, |this, that| this / that)
+    /// For a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Literal => "one role a rule, one account",
+            Self::Globs => "a pattern a rule, one account",
+            Self::Accounts => "a pattern a rule, 50 accounts",
+            Self::OwnSubjects => "a pattern and another subject template a rule, one account",
+        }
     }
 
-    /// Round by round, this and that made into one number.
-    pub(crate) fn with(&self, other: &Self, both: impl Fn(f64, f64) -> f64) -> Self {
-        Self(self.0.iter().zip(&other.0).map(|(this, that)| both(*this, *that)).collect())
-    }
-
-    /// The middle one.
-    pub(crate) fn median(&self) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    /// A policy of so many rules, at most 676, of which the last is the caller's.
+    pub fn policy(self, rules: u32) -> String {
+        let accounts: Vec<String> = match self {
+            Self::Accounts => {
+                (0..49).map(|index| format!("\"{}\"", 100_000_000_007_u64 + 1_777_777_777 * index)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let accounts = accounts.into_iter().chain(["\"777788889999\"".to_owned()]).collect::<Vec<_>>().join(",");
+        let rule = |number: u32| {
+            // Counts down: the caller is the last rule's, whatever the size.
+            let tag = letters(rules - 1 - number);
+            let role = match self {
+                Self::Literal => format!("{tag}-loader"),
+                _ => format!("{tag}*"),
+            };
+            let subject = match self {
+                Self::Literal | Self::Globs => "s:{role}".to_owned(),
+                Self::Accounts => "{account}:{role}".to_owned(),
+                Self::OwnSubjects => format!("s:{{role}}:{tag}"),
+            };
+            format!(
+                r#"{{"name":"{tag}","when":{{"kind":"role","account_set":["a"],"role":["{role}"]}},"grant":{{"audiences":["w"],"subject":"{subject}"}}}}"#
+            )
+        };
+        let rules = (0..rules).map(rule).collect::<Vec<_>>().join(",");
+        format!(
+            r#"{{"version":1,"account_sets":{{"a":[{accounts}]}},"audiences":{{"w":{{"aud":"https://api.acme.com","profile":"generic"}}}},"rules":[{rules}]}}"#
+        )
     }
 }
 
-/// `median (min to max)`, with the precision asked for.
-impl fmt::Display for Samples {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let digits = f.precision().unwrap_or(2);
-        write!(f, "{:.digits$} ({least:.digits$} to {most:.digits$})", self.median())
-    }
+/// Two of them, another pair for each number below 676.
+fn letters(number: u32) -> String {
+    let letter = |number: u32| char::from_digit(10 + number % 26, 36).unwrap_or('?');
+    [letter(number / 26), letter(number)].iter().collect()
 }
