@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 /// The metrics' namespace.
 pub const NAMESPACE: &str = "Countersign";
 
-/// A number, its unit in CloudWatch's words, and the members beside it that it is counted apart by.
+/// A number and its unit, in CloudWatch's words.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     /// Its name.
@@ -20,30 +20,30 @@ pub struct Metric {
     pub unit: &'static str,
     /// The number.
     pub value: u64,
-    /// The members of the line that are dimensions of this metric, beside `function`.
-    pub by: &'static [&'static str],
+    /// A member of the line by which it is also counted apart.
+    pub by: Option<&'static str>,
 }
 
 impl Metric {
     /// One of these.
     pub fn count(name: &'static str) -> Self {
-        Self { name, unit: "Count", value: 1, by: &[] }
+        Self { name, unit: "Count", value: 1, by: None }
     }
 
     /// How old something is.
     pub fn age(name: &'static str, age: Duration) -> Self {
-        Self { name, unit: "Seconds", value: age.as_secs(), by: &[] }
+        Self { name, unit: "Seconds", value: age.as_secs(), by: None }
     }
 
     /// How long something took.
     pub fn micros(name: &'static str, value: u64) -> Self {
-        Self { name, unit: "Microseconds", value, by: &[] }
+        Self { name, unit: "Microseconds", value, by: None }
     }
 
     /// Counted apart by this member of the line, and in total.
     #[must_use]
-    pub fn by(self, by: &'static [&'static str]) -> Self {
-        Self { by, ..self }
+    pub fn by(self, member: &'static str) -> Self {
+        Self { by: Some(member), ..self }
     }
 }
 
@@ -93,7 +93,7 @@ struct Metadata<'a> {
 struct Directive<'a> {
     namespace: &'a str,
     dimensions: Vec<Vec<&'a str>>,
-    metrics: [Definition<'a>; 1],
+    metrics: Vec<Definition<'a>>,
 }
 
 #[derive(Serialize)]
@@ -104,14 +104,15 @@ struct Definition<'a> {
 }
 
 fn directive<S: Serializer>((timestamp, metrics): &(u128, &[Metric]), serializer: S) -> Result<S::Ok, S::Error> {
-    let one = |metric: &Metric| {
-        let dimensions = match metric.by {
-            [] => vec![vec!["function"]],
-            by => vec![vec!["function"], [&["function"], by].concat()],
-        };
-        let metrics = [Definition { name: metric.name, unit: metric.unit }];
-        Directive { namespace: NAMESPACE, dimensions, metrics }
-    };
-    let cloud_watch_metrics = metrics.iter().map(one).collect();
+    let define = |metric: &Metric| Definition { name: metric.name, unit: metric.unit };
+    let directive = |dimensions, metrics| Directive { namespace: NAMESPACE, dimensions, metrics };
+    let (apart, total): (Vec<&Metric>, Vec<&Metric>) = metrics.iter().partition(|metric| metric.by.is_some());
+    let total = total.into_iter().map(define).collect();
+    let mut cloud_watch_metrics = vec![directive(vec![vec!["function"]], total)];
+    for metric in apart {
+        let dimensions = vec![vec!["function"], std::iter::once("function").chain(metric.by).collect()];
+        cloud_watch_metrics.push(directive(dimensions, vec![define(metric)]));
+    }
+    cloud_watch_metrics.retain(|directive| !directive.metrics.is_empty());
     Metadata { timestamp: *timestamp, cloud_watch_metrics }.serialize(serializer)
 }

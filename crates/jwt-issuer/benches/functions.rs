@@ -1,8 +1,8 @@
 //! What a function costs as a process, start, requests, memory, size: `cargo bench --profile function --bench functions`.
 //!
-//! The binaries that are shipped run behind a stand-in for the Lambda Runtime API, beside a function that does nothing on the same
-//! runtime (`empty_function`, an example of `countersign-aws`), in rounds: one start of each, and again. A start is the time
-//! from just before the process is made until the answer to an event that waits already has arrived.
+//! The binaries that are shipped run behind a stand-in for the Lambda Runtime API, beside a function that does nothing on
+//! the same runtime (`empty_function`, an example of `countersign-aws`), in rounds: one start of each, and again. A start is
+//! the time from just before the process is made until the answer to an event that waits already has arrived.
 //!
 //! Ring, policy and key set come from moto over real connections, so moto's own time is part of a start. It is measured
 //! too, and there are starts without it: the same answers from a server of this process that only repeats them.
@@ -11,7 +11,6 @@ mod repeater;
 mod world;
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,7 +54,8 @@ fn main() -> anyhow::Result<()> {
     let repeater = Repeater::start(&moto.moto.endpoint(), &moto.questions()[..2])?;
     let cases = cases(&moto, &moto_tls, &repeater);
     starts(&cases, &moto)?;
-    runs(&cases)
+    runs(&cases)?;
+    sizes()
 }
 
 /// Each by itself, as they are packaged: in a build of several, each has the features that any of them asks for.
@@ -122,8 +122,6 @@ impl Filled {
 /// A function in one kind of surroundings.
 struct Case<'w> {
     name: &'static str,
-    /// Below `target/function`.
-    binary: &'static str,
     setup: Box<dyn Fn() -> Setup + 'w>,
     event: String,
 }
@@ -152,21 +150,16 @@ const MOTO_BUNDLE: usize = 2;
 const MOTO_TLS: usize = 3;
 const REPEATED: usize = 4;
 const REPEATED_BUNDLE: usize = 5;
+const JWKS_CASE: usize = 6;
 
 fn cases<'w>(moto: &'w Filled, moto_tls: &'w Filled, repeater: &'w Repeater) -> [Case<'w>; 7] {
     let bundle = moto_tls.moto.ca_bundle().display().to_string();
     let same_bundle = bundle.clone();
-    let issuer = |name, setup: Box<dyn Fn() -> Setup + 'w>| Case {
-        name,
-        binary: "jwt-issuer",
-        setup,
-        event: event(ARN, "snowflake"),
-    };
+    let issuer = |name, setup: Box<dyn Fn() -> Setup + 'w>| Case { name, setup, event: event(ARN, "snowflake") };
     let endpoint = || ("AWS_ENDPOINT_URL".to_owned(), repeater.endpoint());
     [
         Case {
             name: "an empty function",
-            binary: EMPTY,
             setup: Box::new(|| Setup::new(lambda::function(EMPTY))),
             event: event(ARN, "snowflake"),
         },
@@ -181,7 +174,7 @@ fn cases<'w>(moto: &'w Filled, moto_tls: &'w Filled, repeater: &'w Repeater) -> 
             "`jwt-issuer`, `AWS_CA_BUNDLE` of one certificate, answers repeated",
             Box::new(move || moto.issuer().envs([endpoint()]).env("AWS_CA_BUNDLE", &same_bundle)),
         ),
-        Case { name: "`jwks`", binary: "jwks", setup: Box::new(|| moto.publisher()), event: jwks_event() },
+        Case { name: "`jwks`", setup: Box::new(|| moto.publisher()), event: jwks_event() },
     ]
 }
 
@@ -264,10 +257,11 @@ fn moto_times(connections: &mut [Connection; 2], questions: &[Question; 3]) -> a
     Ok([alone[0], alone[1], began.elapsed()])
 }
 
-/// What requests cost a function that runs, and how large it is.
+/// What requests cost a function that runs.
 fn runs(cases: &[Case<'_>; 7]) -> anyhow::Result<()> {
+    let cases = [EMPTY_CASE, MOTO, MOTO_TLS, JWKS_CASE].map(|index| &cases[index]);
     let running = cases.iter().map(|case| Ok(case.start()?.0)).collect::<anyhow::Result<Vec<Function>>>()?;
-    let mut samples: [Samples; 7] = Default::default();
+    let mut samples: [Samples; 4] = Default::default();
     for turn in 0..=TURNS {
         for ((case, function), samples) in cases.iter().zip(&running).zip(&mut samples) {
             let before = settled(function);
@@ -280,14 +274,32 @@ fn runs(cases: &[Case<'_>; 7]) -> anyhow::Result<()> {
             }
         }
     }
-    println!("| function | CPU per request, µs | / empty | peak memory, MiB | binary, KiB | zip, KiB | budget |");
-    println!("|---|---|---|---|---|---|---|");
-    for (index, (case, function)) in cases.iter().zip(&running).enumerate() {
-        let binary = fs::metadata(lambda::function(case.binary))?.len().div_ceil(1024);
-        let (zip, budget) = zipped(case.binary);
-        let (cpu, ratio) = (&samples[index], samples[index].per(&samples[EMPTY_CASE]));
-        let memory = mib(function.peak_memory());
-        println!("| {} | {cpu:.0} | {ratio:.2} | {memory:.1} | {binary} | {zip} | {budget} |", case.name);
+    println!("| function | CPU per request, µs | / empty | peak memory, MiB |");
+    println!("|---|---|---|---|");
+    for ((case, function), cpu) in cases.iter().zip(&running).zip(&samples) {
+        let (ratio, memory) = (cpu.per(&samples[EMPTY_CASE]), mib(function.peak_memory()));
+        println!("| {} | {cpu:.0} | {ratio:.2} | {memory:.1} |", case.name);
+    }
+    println!();
+    Ok(())
+}
+
+/// How large the functions are, and their packages for x86-64 if they have been made.
+fn sizes() -> anyhow::Result<()> {
+    println!("| function | binary, KiB | zip, KiB | budget |");
+    println!("|---|---|---|---|");
+    for name in [EMPTY, "jwt-issuer", "jwks"] {
+        let binary = fs::metadata(lambda::function(name))?.len().div_ceil(1024);
+        let zip = tools::workspace_root().join(format!("target/lambda/x86_64/{name}.zip"));
+        let (zip, budget) = match fs::metadata(&zip).map(|zip| zip.len()) {
+            Ok(size) => (
+                size.div_ceil(1024).to_string(),
+                verdict(&format!("at most {}", ZIP_BUDGET / 1024), size <= ZIP_BUDGET),
+            ),
+            Err(_) if name == EMPTY => (String::new(), String::new()),
+            Err(_) => ("none: `scripts/package` has not been run".to_owned(), String::new()),
+        };
+        println!("| {name} | {binary} | {zip} | {budget} |");
     }
     Ok(())
 }
@@ -296,21 +308,6 @@ fn runs(cases: &[Case<'_>; 7]) -> anyhow::Result<()> {
 fn settled(function: &Function) -> Duration {
     thread::sleep(SETTLES);
     function.cpu_time()
-}
-
-/// The size of a function's package for x86-64, and whether it is within its budget.
-fn zipped(binary: &str) -> (String, String) {
-    if binary == EMPTY {
-        return (String::new(), String::new());
-    }
-    let zip: PathBuf = tools::workspace_root().join(format!("target/lambda/x86_64/{binary}.zip"));
-    match fs::metadata(&zip) {
-        Ok(zip) => {
-            let budget = format!("at most {}", ZIP_BUDGET / 1024);
-            (zip.len().div_ceil(1024).to_string(), verdict(&budget, zip.len() <= ZIP_BUDGET))
-        }
-        Err(_) => ("`scripts/package` has not been run".to_owned(), String::new()),
-    }
 }
 
 fn millis(time: Duration) -> f64 {

@@ -5,24 +5,24 @@
 //! are held, as they are for all requests but one in five minutes. The bare call is [`LocalKey::sign_now`] by the same key
 //! on the same bytes. All times are CPU time of the one thread.
 //!
-//! A line costs what it costs to hand it to whoever reads it. So this program starts itself once more and reads what that
-//! process writes, as Lambda does: lines of the log are thrown away, the tables passed on.
+//! A line costs what it costs to hand it over, and whoever waits for it has to be woken. So this program starts itself for
+//! what it measures: once with nobody at the other end, and once with a pipe that it reads, as Lambda does.
 
 mod world;
 
 use std::env;
 use std::hint::black_box;
-use std::io::{BufRead as _, BufReader};
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
 use countersign_aws::function::{Handler as _, respond};
 use countersign_aws::gateway::Reply;
-use countersign_aws::log;
 use countersign_aws::metrics::{Line, Metric};
 use countersign_aws::settings::Settings;
+use countersign_aws::{log, told};
 use countersign_core::audit::Audit;
 use countersign_core::issue::{Ask, Issuer, Prepared, sign};
 use countersign_core::jwk::Algorithm;
@@ -42,8 +42,11 @@ const RSA_BUDGET: f64 = 1.15;
 /// ES256: at most so many microseconds more than the bare call.
 const ES256_BUDGET: f64 = 40.0;
 
-/// Set for the process that measures.
-const MEASURES: &str = "COUNTERSIGN_BENCH_MEASURES";
+/// Set for a process that measures: where its lines go.
+const LINES_GO_TO: &str = "COUNTERSIGN_BENCH_LINES_GO_TO";
+/// What the two tables' rows begin with on the way from there.
+const WHOLE: &str = "whole: ";
+const PARTS: &str = "parts: ";
 
 const INVOCATION_ID: &str = "8f0f7a3e-5f52-4a39-8b0e-0d6a5b1f4a11";
 /// Lambda always gives one.
@@ -53,42 +56,46 @@ fn main() -> anyhow::Result<()> {
     if !measure::is_wanted() {
         return Ok(());
     }
-    if env::var_os(MEASURES).is_none() {
-        return read_along();
+    if let Ok(sink) = env::var(LINES_GO_TO) {
+        return rows(&sink);
     }
-    // The function does so too, and what a span costs depends on it.
-    log::start();
     println!("{}", measure::conditions("cargo bench --profile function --bench token"));
-    tables()
-}
-
-/// Starts this program again, to measure, and reads what it writes.
-fn read_along() -> anyhow::Result<()> {
-    let program = env::current_exe().context("this program")?;
-    let mut process =
-        Command::new(program).args(env::args_os().skip(1)).env(MEASURES, "1").stdout(Stdio::piped()).spawn()?;
-    let lines = BufReader::new(process.stdout.take().context("it is piped")?).lines();
-    for line in lines {
-        let line = line?;
-        if !line.starts_with('{') {
-            println!("{line}");
-        }
-    }
-    let status = process.wait()?;
-    ensure!(status.success(), "the process that measures failed ({status})");
+    let rows = measured("`/dev/null`", Stdio::null())? + &measured("a pipe that is read", Stdio::piped())?;
+    let table = |kind: &str| rows.lines().filter_map(|row| row.strip_prefix(kind)).collect::<Vec<_>>().join("\n");
+    println!("| key | rules | lines go to | bare signature, µs | token / bare | token - bare, µs | budget |");
+    println!("|---|---|---|---|---|---|---|\n{}\n", table(WHOLE));
+    println!("Where that goes, in µs: each part after a signature, as it comes in a token, and without it.\n");
+    println!(
+        "| key | rules | lines go to | reading the event | the span | deciding | token and body | the line as text | \
+         the line written | the answer as JSON | all else |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|\n{}", table(PARTS));
     Ok(())
 }
 
-fn tables() -> anyhow::Result<()> {
+/// Starts this program again, with its lines going there, and gives the rows that it writes to stderr.
+fn measured(sink: &str, stdout: Stdio) -> anyhow::Result<String> {
+    let mut program = Command::new(env::current_exe().context("this program")?);
+    program.args(env::args_os().skip(1)).env(LINES_GO_TO, sink);
+    let mut process = program.stdout(stdout).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut lines) = process.stdout.take() {
+        io::copy(&mut lines, &mut io::sink())?;
+    }
+    let output = process.wait_with_output()?;
+    let rows = String::from_utf8(output.stderr)?;
+    ensure!(output.status.success(), "the process that measures failed: {rows}");
+    Ok(rows)
+}
+
+fn rows(sink: &str) -> anyhow::Result<()> {
+    // The function does so too, and what a span costs depends on it.
+    log::start();
     let folder = tempfile::Builder::new().prefix("countersign-bench-").tempdir().context("no temporary directory")?;
     let moto = Moto::start();
     let (keyring, stored) = world::ring(&[Algorithm::RS256, Algorithm::ES256])?;
     let secret_arn = moto.put_secret(world::SECRET, &stored);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let large = Shape::Globs.policy(500);
-
-    let mut whole = Vec::new();
-    let mut parts = Vec::new();
     for (name, alg, policy, arn, audience) in [
         ("RS256, 2048 bits", Algorithm::RS256, POLICY, ARN, "snowflake"),
         ("RS256, 2048 bits", Algorithm::RS256, large.as_str(), Shape::CALLER, Shape::AUDIENCE),
@@ -99,21 +106,10 @@ fn tables() -> anyhow::Result<()> {
         let function = runtime.block_on(JwtIssuer::start(settings(&moto, &secret_arn, &file)))?;
         let scene = Scene { function, issuer: issuer()?, policy: parsed(policy)?, event: event(arn, audience) };
         let measured = scene.measure(&keyring, &copies(&stored, alg)?)?;
-        let start = format!("| {name} | {} |", scene.policy.rule_count());
-        whole.push(format!("{start} {}", measured.whole(name, scene.policy.rule_count())));
-        parts.push(format!("{start} {}", measured.parts()));
+        let start = format!("| {name} | {} | {sink} |", scene.policy.rule_count());
+        eprintln!("{WHOLE}{start} {}", measured.whole(name, scene.policy.rule_count()));
+        eprintln!("{PARTS}{start} {}", measured.parts());
     }
-
-    println!("| key | rules | bare signature, µs | token / bare | token - bare, µs | budget |");
-    println!("|---|---|---|---|---|---|\n{}\n", whole.join("\n"));
-    println!(
-        "Where that goes, in µs. What is beside the signature in signing is the token's text and the answer's body.\n"
-    );
-    println!(
-        "| key | rules | reading the event | the span | deciding | signing, beside the signature | the line as text | \
-         the line written | the answer as JSON | all else |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|\n{}", parts.join("\n"));
     Ok(())
 }
 
@@ -132,12 +128,13 @@ fn parsed(text: &str) -> anyhow::Result<Policy> {
 
 /// The lane's signing key, once for each who signs: of two who sign in turns with one RSA key, always the same would come
 /// upon its used-up blinding.
-fn copies(stored: &str, alg: Algorithm) -> anyhow::Result<[LocalKey; 2]> {
+fn copies(stored: &str, alg: Algorithm) -> anyhow::Result<[LocalKey; 8]> {
     let ring: Value = serde_json::from_str(stored)?;
     let keys = ring["keys"].as_array().context("a ring has keys")?;
     let key = keys.iter().find(|key| key["alg"] == alg.as_str() && key["state"] == "signing");
     let pem = key.and_then(|key| key["private_key"].as_str()).context("the lane has a signing key")?;
-    Ok([LocalKey::from_pem(pem, alg, None)?, LocalKey::from_pem(pem, alg, None)?])
+    let copies = (0..8).map(|_| LocalKey::from_pem(pem, alg, None)).collect::<Result<Vec<_>, _>>()?;
+    copies.try_into().map_err(|_| anyhow!("that are not eight"))
 }
 
 /// A function and a request, and apart from it what the function does with one.
@@ -152,17 +149,12 @@ struct Scene {
 struct Measured {
     bare: Samples,
     token: Samples,
-    read: Samples,
-    span: Samples,
-    decide: Samples,
-    sign: Samples,
-    line: Samples,
-    write: Samples,
-    answer: Samples,
+    /// Each with a signature before it; that of the fourth is the one that the token has anyway.
+    parts: [Samples; 7],
 }
 
 impl Scene {
-    fn measure(&self, keyring: &Keyring, [bare, signer]: &[LocalKey; 2]) -> anyhow::Result<Measured> {
+    fn measure(&self, keyring: &Keyring, keys: &[LocalKey; 8]) -> anyhow::Result<Measured> {
         let request = self.function.gateway().read(&self.event);
         let content_type = request.header("content-type");
         let ask = Ask {
@@ -175,49 +167,58 @@ impl Scene {
             body: &request.body,
         };
         let prepared = self.prepare(&ask, keyring)?;
-        let input = SigningInput::new(prepared.claims(), bare.key())?;
-        ensure!(prepared.kid() == bare.key().kid(), "the function signs with another key");
+        let input = SigningInput::new(prepared.claims(), keys[0].key())?;
+        ensure!(prepared.kid() == keys[0].key().kid(), "the function signs with another key");
         let audit = prepared.audit().clone();
         let text = line(&audit)?;
         let reply = self.reply()?;
-        let [bare, token, read, span, decide, sign, line, write, answer] = interleaved([
-            &mut || {
-                black_box(bare.sign_now(black_box(input.as_bytes()))?);
-                Ok::<_, anyhow::Error>(())
-            },
+        let after = |key: &LocalKey| {
+            black_box(key.sign_now(black_box(input.as_bytes()))?);
+            Ok::<_, anyhow::Error>(())
+        };
+        let [bare, token, parts @ ..] = interleaved([
+            &mut || after(&keys[0]),
             &mut || {
                 black_box(serde_json::to_string(&self.reply()?)?);
                 Ok(())
             },
             &mut || {
+                after(&keys[1])?;
                 black_box(self.function.gateway().read(black_box(&self.event)));
                 Ok(())
             },
             &mut || {
+                after(&keys[2])?;
                 let span = tracing::info_span!("request", request_id = INVOCATION_ID, trace_id = TRACE_ID);
                 span.in_scope(|| black_box(()));
                 Ok(())
             },
             &mut || {
+                after(&keys[3])?;
                 black_box(self.prepare(black_box(&ask), keyring)?);
                 Ok(())
             },
             &mut || {
-                let issued = sign(prepared.clone(), signer).now_or_never().context("a local key does not wait")?;
+                let issued = sign(prepared.clone(), &keys[4]).now_or_never().context("a local key does not wait")?;
                 black_box(issued.map_err(|refusal| anyhow!("not signed: {}", refusal.reason))?);
                 Ok(())
             },
             &mut || {
+                after(&keys[5])?;
                 black_box(line(black_box(&audit))?);
                 Ok(())
             },
-            &mut || Ok(log::line(black_box(&text))?),
             &mut || {
+                after(&keys[6])?;
+                Ok(log::line(black_box(&text))?)
+            },
+            &mut || {
+                after(&keys[7])?;
                 black_box(serde_json::to_string(black_box(&reply))?);
                 Ok(())
             },
         ])?;
-        Ok(Measured { bare, token, read, span, decide, sign, line, write, answer })
+        Ok(Measured { bare, token, parts })
     }
 
     /// The function's answer, whose line has been written.
@@ -229,8 +230,7 @@ impl Scene {
     }
 
     fn prepare(&self, ask: &Ask<'_>, keyring: &Keyring) -> anyhow::Result<Prepared> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().try_into()?;
-        let token_id = uuid::Uuid::new_v4().to_string();
+        let (now, token_id) = (told::now(), told::unique());
         let prepared = self.issuer.prepare(ask, Some(&self.policy), Some(keyring.public()), now, &token_id);
         prepared.map_err(|refusal| anyhow!("refused: {}", refusal.reason))
     }
@@ -260,15 +260,12 @@ impl Measured {
         format!("{:.1} | {ratio:.3} | {more:.1} | {budget} |", self.bare.median() * 1e6)
     }
 
-    /// Each is the median of its own rounds. What is left is of the rounds too, and need not be their difference.
+    /// Each is the median of its own rounds, and so is what is left; they need not add up.
     fn parts(&self) -> String {
-        let Self { bare, token, read, span, decide, sign, line, write, answer } = self;
-        let beside = sign.with(bare, |sign, bare| sign - bare);
-        let parts = [read, span, decide, &beside, line, write, answer];
-        let rest = parts
-            .iter()
-            .fold(token.with(bare, |token, bare| token - bare), |rest, part| rest.with(part, |rest, part| rest - part));
-        let cells = parts.into_iter().chain([&rest]).map(|part| format!("{:.1} |", part.median() * 1e6));
+        let beside = |samples: &Samples| samples.with(&self.bare, |with, bare| with - bare);
+        let parts = self.parts.each_ref().map(beside);
+        let rest = parts.iter().fold(beside(&self.token), |rest, part| rest.with(part, |rest, part| rest - part));
+        let cells = parts.iter().chain([&rest]).map(|part| format!("{:.1} |", part.median() * 1e6));
         cells.collect::<Vec<_>>().join(" ")
     }
 }

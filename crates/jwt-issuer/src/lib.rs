@@ -152,8 +152,8 @@ impl Handler for JwtIssuer {
 
         let mut metrics = vec![match audit.outcome {
             Outcome::Issued => Metric::count("Issued"),
-            Outcome::Refused => Metric::count("Refused").by(&["reason_code"]),
-            Outcome::Failed => Metric::count("Failed").by(&["reason_code"]),
+            Outcome::Refused => Metric::count("Refused").by("reason_code"),
+            Outcome::Failed => Metric::count("Failed").by("reason_code"),
         }];
         if audit.outcome == Outcome::Issued {
             metrics.push(Metric::micros("SigningTime", signing_time.into_inner()));

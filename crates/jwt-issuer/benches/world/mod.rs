@@ -1,7 +1,6 @@
 //! What both benchmarks share: the ring, and how `jwt-issuer` is configured.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use countersign_aws::told;
 use countersign_core::jwk::Algorithm;
 use countersign_keys::Keyring;
 use testkit::measure::workload::ORGANISATION;
@@ -17,9 +16,8 @@ pub(crate) const SECRET: &str = "countersign/keys";
 
 /// A ring with a signing and an announced key of each lane, RSA with 2048 bits, and how it is stored.
 pub(crate) fn ring(lanes: &[Algorithm]) -> anyhow::Result<(Keyring, String)> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().try_into()?;
     let mut keyring = Keyring::empty();
-    keyring.open_lanes(lanes.iter().copied(), now)?;
+    keyring.open_lanes(lanes.iter().copied(), told::now())?;
     let text = String::from_utf8(keyring.to_json().to_vec())?;
     Ok((keyring, text))
 }
