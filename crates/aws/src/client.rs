@@ -10,6 +10,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 pub use aws_types::SdkConfig;
+use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
@@ -60,10 +61,14 @@ pub fn config(settings: &mut Settings) -> Option<SdkConfig> {
 /// The certificates of a PEM file, and no others: those are all that is trusted. Without it the system's are.
 fn bundle(path: &str) -> Result<TrustStore, String> {
     let pem = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
-    // The SDK panics on a file that does not parse.
-    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
-        Ok(found) if found.is_empty() => Err(format!("{path}: no certificate in it")),
-        Ok(_) => Ok(TrustStore::empty().with_pem_certificate(pem)),
-        Err(error) => Err(format!("{path}: {error}")),
+    // The SDK panics on a file that does not parse, and does so at the first request.
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| format!("{path}: {error}"))?;
+        roots.add(certificate).map_err(|error| format!("{path}: {error}"))?;
     }
+    if roots.is_empty() {
+        return Err(format!("{path}: no certificate in it"));
+    }
+    Ok(TrustStore::empty().with_pem_certificate(pem))
 }

@@ -42,11 +42,16 @@ pub trait Handler {
 /// be fetched ahead of the first request.
 pub async fn run<H: Handler>(start: impl AsyncFnOnce(Settings) -> Result<H, Faults>) -> ExitCode {
     log::start();
-    let handler = match start(Settings::of_process()).await {
-        Ok(handler) => handler,
-        Err(faults) => {
+    let handler = match AssertUnwindSafe(start(Settings::of_process())).catch_unwind().await {
+        Ok(Ok(handler)) => handler,
+        Ok(Err(faults)) => {
             tracing::error!("the configuration is at fault: {faults}");
-            report(&faults).await;
+            report("Configuration", &faults.to_string()).await;
+            return ExitCode::FAILURE;
+        }
+        Err(_) => {
+            tracing::error!("the start ended in a panic");
+            report("Panic", "the start ended in a panic, of which the log tells").await;
             return ExitCode::FAILURE;
         }
     };
@@ -85,14 +90,13 @@ fn is_id(text: &str) -> bool {
 }
 
 /// Tell Lambda why there will be no start (Lambda Runtime API, "Initialization error").
-async fn report(faults: &Faults) {
-    let body =
-        serde_json::json!({ "errorType": "Configuration", "errorMessage": faults.to_string(), "stackTrace": [] });
+async fn report(kind: &str, message: &str) {
+    let body = serde_json::json!({ "errorType": kind, "errorMessage": message, "stackTrace": [] });
     let told = async {
         let request = lambda_runtime_api_client::build_request()
             .method("POST")
             .uri("/2018-06-01/runtime/init/error")
-            .header("lambda-runtime-function-error-type", "Runtime.Configuration")
+            .header("lambda-runtime-function-error-type", format!("Runtime.{kind}"))
             .body(Body::from(body.to_string()))?;
         lambda_runtime_api_client::PooledClient::builder().build().call(request).await
     };

@@ -6,17 +6,24 @@ use zeroize::Zeroizing;
 use crate::client::SdkConfig;
 use crate::snapshot::{Fetched, SourceFault};
 
-/// A parameter's name or ARN (`GetParameter`, `Name`: at most 2048 characters).
+/// A parameter's name or ARN (`GetParameter`, `Name`), of at most 1024 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterName(String);
 
 impl ParameterName {
     /// The parameter of this name.
     pub fn new(text: &str) -> Result<Self, &'static str> {
-        // A colon would also choose a version or label, which never changes again.
-        let (is_arn, name) = text.strip_prefix("arn:").map_or((false, text), |rest| (true, rest));
-        let legal = |b: u8| b.is_ascii_alphanumeric() || b"/_.-".contains(&b) || (is_arn && b == b':');
-        let form = (1..=2048).contains(&name.len()) && name.bytes().all(legal);
+        let name = match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+            ["arn", _, "ssm", _, _, resource] => resource.strip_prefix("parameter").unwrap_or_default(),
+            _ => text,
+        };
+        // Parameter Store would hand out a secret under such a name.
+        if name.trim_start_matches('/').to_ascii_lowercase().starts_with("aws/reference/") {
+            return Err("a reference to a secret is no parameter");
+        }
+        // A colon would choose a version or label, which never changes again.
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"/_.-".contains(&b);
+        let form = (1..=1024).contains(&name.len()) && name.bytes().all(legal);
         if form { Ok(Self(text.to_owned())) } else { Err("not the name or ARN of a parameter") }
     }
 }
@@ -42,5 +49,30 @@ impl Parameter {
         value
             .map(|text| Zeroizing::new(text.into_bytes()))
             .ok_or_else(|| SourceFault::new(format!("{}: without a value", self.name.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_chooses_no_version_and_no_secret() {
+        for good in ["/countersign/jwks", "jwks", "arn:aws:ssm:eu-west-1:111122223333:parameter/a/b"] {
+            assert!(ParameterName::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "/a b",
+            "/a:3",
+            "arn:aws:ssm:eu-west-1:111122223333:parameter/a:3",
+            "arn:aws:s3:::bucket",
+            "arn:aws:ssm:eu-west-1:111122223333:document/a",
+            "/aws/reference/secretsmanager/countersign/keys",
+            "/AWS/Reference/secretsmanager/keys",
+            "arn:aws:ssm:eu-west-1:111122223333:parameter/aws/reference/secretsmanager/keys",
+        ] {
+            assert!(ParameterName::new(bad).is_err(), "{bad}");
+        }
     }
 }

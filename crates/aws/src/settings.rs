@@ -1,6 +1,7 @@
 //! A function's configuration: environment variables, all faults of which are reported at once.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 
 use countersign_core::bounds::Bounds;
@@ -23,25 +24,31 @@ impl std::error::Error for Faults {}
 /// The environment, read variable by variable, and what was found wrong with it so far.
 #[derive(Debug)]
 pub struct Settings {
-    variables: BTreeMap<String, String>,
+    /// Those that are not text have no value.
+    variables: BTreeMap<String, Option<String>>,
     faults: Vec<String>,
 }
 
 impl Settings {
-    /// These variables. Of the process's own, those that are not text count as absent.
+    /// These variables.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { variables: variables.into_iter().collect(), faults: Vec::new() }
+        let variables = variables.into_iter().map(|(name, value)| (name, Some(value))).collect();
+        Self { variables, faults: Vec::new() }
     }
 
     /// The process's own environment.
     pub fn of_process() -> Self {
-        Self::new(std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok())))
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()));
+        Self { variables: std::env::vars_os().filter_map(text).collect(), faults: Vec::new() }
     }
 
-    /// A variable that may be absent. One that is there and empty is a fault: what was meant to restrict or name
-    /// something and came out empty must not pass for "not asked for".
+    /// A variable that may be absent. One that is there and empty, or no text, is a fault: what was meant to restrict or
+    /// name something and came out wrong must not pass for "not asked for".
     pub fn optional<T, E: fmt::Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        let text = self.variables.get(name)?;
+        let Some(text) = self.variables.get(name)? else {
+            self.fault(name, "is not text");
+            return None;
+        };
         if text.trim().is_empty() {
             self.fault(name, "is set and empty");
             return None;
@@ -78,7 +85,7 @@ impl Settings {
 
     /// The function's name, which Lambda sets: the dimension of its metrics.
     pub fn function_name(&self) -> String {
-        self.variables.get("AWS_LAMBDA_FUNCTION_NAME").cloned().unwrap_or_default()
+        self.variables.get("AWS_LAMBDA_FUNCTION_NAME").cloned().flatten().unwrap_or_default()
     }
 
     /// `JWT_ISSUER_URL`: https, no query or trailing slash.
@@ -102,7 +109,11 @@ impl Settings {
 
     /// `DANGEROUS_BOUNDS`: JSON, in seconds, for tests.
     pub fn bounds(&mut self) -> Bounds {
-        let given = self.optional("DANGEROUS_BOUNDS", |text| serde_json::from_str::<Bounds>(text));
+        let given = self.optional("DANGEROUS_BOUNDS", |text| {
+            // Serde would take a list of the members in their order for the object.
+            let object = if text.trim_start().starts_with('{') { text } else { "0" };
+            serde_json::from_str::<Bounds>(object)
+        });
         if let Some(bounds) = given {
             tracing::warn!(
                 ?bounds,
@@ -143,6 +154,19 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[test]
+    fn bounds_are_an_object_and_a_variable_is_text() {
+        let mut settings = settings(&[("DANGEROUS_BOUNDS", "[1,2,3]")]);
+        settings.variables.insert("ALLOWED_ORG_IDS".to_owned(), None);
+        let _ = settings.bounds();
+        assert_eq!(settings.optional("ALLOWED_ORG_IDS", |text| Ok::<_, String>(text.to_owned())), None);
+        let text = settings.finish(Some(())).unwrap_err().to_string();
+        assert!(
+            text.contains("DANGEROUS_BOUNDS: invalid type") && text.contains("ALLOWED_ORG_IDS: is not text"),
+            "{text}"
+        );
     }
 
     #[test]

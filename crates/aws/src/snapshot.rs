@@ -18,6 +18,7 @@ mod tests;
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -42,7 +43,8 @@ const PAUSE_MORE_MS: u64 = 1000;
 /// What a source gave: the bytes, wiped when they are dropped, since some of them are private keys.
 pub type Fetched = Result<Zeroizing<Vec<u8>>, SourceFault>;
 
-/// Why a source gave nothing, or nothing that can be used. The text is for operators and never repeats what was fetched.
+/// Why a source gave nothing, or nothing that can be used. The text is for operators. Whoever makes it leaves out what was
+/// fetched, which may be a key that somebody put into the wrong place.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct SourceFault(String);
@@ -144,7 +146,9 @@ impl<T> Snapshot<T> {
             if held.as_ref().is_some_and(|held| held.age <= self.refresh) || state.pauses(now) {
                 return held;
             }
-            let start = || Refresh { began: now, answer: (self.fetch)().map(Arc::new).boxed().shared() };
+            // One that was begun before a long freeze is not worth waiting for, and its answer would be as old.
+            state.running.take_if(|running| running.waited(now) > HOPELESS);
+            let start = || Refresh::begin(now, (self.fetch)());
             let patience = if held.is_some() { PATIENCE } else { PATIENCE_WITHOUT };
             (state.running.get_or_insert_with(start).clone(), patience)
         };
@@ -156,8 +160,7 @@ impl<T> Snapshot<T> {
             _ if !current => {}
             Ok(answer) => self.settle(&mut state, refresh.began, &answer),
             Err(_) => {
-                let waited = (self.clock)().duration_since(refresh.began).unwrap_or(Duration::MAX);
-                if waited > HOPELESS {
+                if refresh.waited((self.clock)()) > HOPELESS {
                     self.settle(&mut state, refresh.began, &Err(SourceFault::new("no answer")));
                 }
             }
@@ -172,7 +175,11 @@ impl<T> Snapshot<T> {
             let digest: [u8; 32] = Sha256::digest(bytes).into();
             match state.held.take_if(|copy| copy.digest == digest) {
                 Some(copy) => Ok(Copy { since: began, ..copy }),
-                None => Ok(Copy { value: Arc::new((self.parse)(bytes)?), digest, since: began }),
+                None => {
+                    let parsed = catch_unwind(AssertUnwindSafe(|| (self.parse)(bytes)));
+                    let value = parsed.unwrap_or_else(|_| Err(SourceFault::new("a panic while it was read")))?;
+                    Ok(Copy { value: Arc::new(value), digest, since: began })
+                }
             }
         });
         match parsed {
@@ -194,6 +201,21 @@ impl<T> Snapshot<T> {
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Refresh {
+    /// A panic must not stay in what everybody polls: it is a failure like another.
+    fn begin(now: SystemTime, fetch: BoxFuture<'static, Fetched>) -> Self {
+        let caught = AssertUnwindSafe(fetch).catch_unwind();
+        let answer = caught
+            .map(|fetched| Arc::new(fetched.unwrap_or_else(|_| Err(SourceFault::new("a panic while it was fetched")))));
+        Self { began: now, answer: answer.boxed().shared() }
+    }
+
+    /// How long ago it was begun; for ever, if the clock went back.
+    fn waited(&self, now: SystemTime) -> Duration {
+        now.duration_since(self.began).unwrap_or(Duration::MAX)
     }
 }
 

@@ -190,7 +190,10 @@ fn every_mistake_is_reported_at_once() {
 fn limits() {
     let large = format!("{}{}", sound(), " ".repeat(MAX_BYTES));
     let problems = Policy::from_json(large.as_bytes()).unwrap_err();
-    assert!(problems[0].message.contains("at most 65536") && problems[0].message.contains("S3"), "{problems:?}");
+    assert!(
+        problems[0].message.contains("at most 65536") && problems[0].message.contains("Secrets Manager"),
+        "{problems:?}"
+    );
     let deny = |index: usize| json!({ "name": format!("r{index}"), "effect": "deny", "when": { "role": ["x"] } });
     let rules = |count: usize| json!((0..count).map(deny).collect::<Vec<_>>());
     loads(&[("/rules", rules(500))]);

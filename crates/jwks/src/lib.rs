@@ -70,7 +70,11 @@ impl PublicDocuments {
         let parameter = Parameter::new(&aws, parameter);
         let has_rfc_8414 = url.path().is_empty();
         let parse = move |text: &[u8]| {
-            let set: Jwks = serde_json::from_slice(text).map_err(|error| SourceFault::of("key set", &error))?;
+            // Where, and not what: serde's words would quote a private key that lies in the wrong place.
+            let set: Jwks = serde_json::from_slice(text).map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                SourceFault::new(format!("no key set that may be served, at line {line} column {column}"))
+            })?;
             let lanes: BTreeSet<_> = set.keys().iter().map(Jwk::alg).collect();
             Ok(Published {
                 jwks: PublicDocument::new(text.to_vec(), bounds.max_age),

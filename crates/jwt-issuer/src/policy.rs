@@ -48,6 +48,13 @@ impl PolicySource {
                     let fetched = secret.clone().fetch();
                     fetched.map(|fetched| fetched.map_err(|error| SourceFault::of("policy", &error))).boxed()
                 };
+                // Of a secret nothing is repeated: it may be another one than was meant.
+                let parse = |text: &[u8]| {
+                    Policy::from_json(text).map_err(|problems| {
+                        let count = problems.len();
+                        SourceFault::new(format!("{count} problems, which `countersign policy check` names"))
+                    })
+                };
                 Snapshot::new("policy", bounds, fetch, parse)
             }
             Self::File(path) => {

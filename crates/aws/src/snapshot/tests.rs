@@ -19,6 +19,7 @@ enum Answer {
     Fault,
     After(Duration, &'static str),
     Never,
+    Panic,
 }
 
 impl World {
@@ -42,12 +43,14 @@ impl World {
                         text
                     }
                     Answer::Never => std::future::pending().await,
+                    Answer::Panic => panic!("a source out of its mind"),
                 };
                 Ok(Zeroizing::new(text.as_bytes().to_vec()))
             }
             .boxed()
         };
         let parse = |bytes: &[u8]| match bytes {
+            b"panic" => panic!("a reader out of its mind"),
             b"malformed" => Err(SourceFault::new("malformed")),
             good => Ok(String::from_utf8_lossy(good).into_owned()),
         };
@@ -180,9 +183,28 @@ async fn a_refresh_that_does_not_survive_a_freeze_is_begun_again() {
     assert_eq!(got(&snapshot).await.1, Duration::from_secs(1));
     world.passes(60);
     world.says(Answer::Text("new"));
-    assert_eq!(value(&snapshot).await.as_deref(), Some("good"), "the old refresh is given up");
-    world.passes(6);
-    assert_eq!((value(&snapshot).await.as_deref(), world.asked()), (Some("new"), 3));
+    assert_eq!((value(&snapshot).await.as_deref(), world.asked()), (Some("new"), 3), "the old refresh is given up");
+    world.says(Answer::Never);
+    world.passes(301);
+    assert_eq!(got(&snapshot).await.1, Duration::from_secs(1));
+    // Longer than any copy may serve: the request that wakes it gets what is there now, and no 503.
+    world.passes(4000);
+    world.says(Answer::Text("newer"));
+    assert_eq!(value(&snapshot).await.as_deref(), Some("newer"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_source_or_a_reader_is_a_failure_like_another() {
+    let (world, snapshot) = World::new(Answer::Text("good"));
+    assert!(value(&snapshot).await.is_some());
+    for panics in [Answer::Panic, Answer::Text("panic")] {
+        world.says(panics);
+        world.passes(301);
+        assert_eq!(value(&snapshot).await.as_deref(), Some("good"));
+        world.says(Answer::Text("good"));
+        world.passes(6);
+        assert_eq!(got(&snapshot).await.0, Some(("good".to_owned(), 0)));
+    }
 }
 
 #[tokio::test(start_paused = true)]

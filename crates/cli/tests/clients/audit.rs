@@ -12,11 +12,12 @@ use crate::world::{
 };
 
 /// The names that a line may have. `time` and `request_id` are there always, the others where they are known.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "time",
     "request_id",
     "outcome",
     "reason",
+    "reason_code",
     "account",
     "kind",
     "principal_id",

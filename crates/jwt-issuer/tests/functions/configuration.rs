@@ -94,7 +94,12 @@ fn organisations_and_an_http_api_do_not_go_together() {
 fn a_bundle_without_a_certificate_is_a_fault_and_no_panic() {
     let world = World::new();
     let bundle = std::env::temp_dir().join(format!("countersign-bundle-{}.pem", std::process::id()));
-    for text in ["", "no certificate", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
+    for text in [
+        "",
+        "no certificate",
+        "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
         std::fs::write(&bundle, text).unwrap();
         let error = world.issuer("rest").env("AWS_CA_BUNDLE", bundle.to_str().unwrap()).start().init_error();
         assert!(error["errorMessage"].as_str().unwrap().contains("AWS_CA_BUNDLE: "), "{text:?}: {error}");

@@ -136,15 +136,24 @@ fn no_log_holds_a_secret() {
                 everything += &function.stdout();
                 everything += &function.stderr();
             }
-            // A ring that does not parse, with a key in it.
-            let broken = world
-                .moto
-                .put_secret("broken", &format!("{{\"version\":1,\"keys\":[{{\"private_key\":\"{}\"", world.private[0]));
-            let function =
-                world.issuer(gateway).env("SIGNING_KEY_SECRET_ARN", &broken).env("RUST_LOG", "trace").start();
-            ask(&function, &format!("{gateway}/default-url.token.json"));
-            everything += &function.stdout();
-            everything += &function.stderr();
+            // Private keys where something else should be: a ring that does not parse, a key set, a policy.
+            let key = &world.private[0];
+            let broken =
+                world.moto.put_secret("broken", &format!("{{\"version\":1,\"keys\":[{{\"private_key\":\"{key}\""));
+            let misplaced = world.moto.put_secret("misplaced", &format!("{{\"version\":\"{key}\",\"{key}\":1}}"));
+            world.moto.put_parameter("/misplaced", &format!("{{\"keys\":[\"{key}\"]}}"));
+            for setup in [
+                world.issuer(gateway).env("SIGNING_KEY_SECRET_ARN", &broken),
+                world.issuer(gateway).env("POLICY_SOURCE", format!("secret:{misplaced}")),
+                world.publisher(gateway).env("JWKS_SSM_PARAM", "/misplaced"),
+            ] {
+                let function = setup.env("RUST_LOG", "trace").start();
+                assert!(ask(&function, &format!("{gateway}/default-url.token.json"))["statusCode"].is_u64());
+                ask(&function, &format!("{gateway}/default-url.jwks.json"));
+                assert!(function.stdout().contains("cannot be fetched"), "{}", function.stdout());
+                everything += &function.stdout();
+                everything += &function.stderr();
+            }
             assert!(secret.len() > 20, "there has to be something to look for");
             for text in &secret {
                 // Not only as a whole: a part of a token or key says enough.
