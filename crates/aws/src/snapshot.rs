@@ -173,14 +173,12 @@ impl<T> Snapshot<T> {
         state.running = None;
         let parsed = answer.as_ref().map_err(SourceFault::clone).and_then(|bytes| {
             let digest: [u8; 32] = Sha256::digest(bytes).into();
-            match state.held.take_if(|copy| copy.digest == digest) {
-                Some(copy) => Ok(Copy { since: began, ..copy }),
-                None => {
-                    let parsed = catch_unwind(AssertUnwindSafe(|| (self.parse)(bytes)));
-                    let value = parsed.unwrap_or_else(|_| Err(SourceFault::new("a panic while it was read")))?;
-                    Ok(Copy { value: Arc::new(value), digest, since: began })
-                }
+            if let Some(copy) = state.held.take_if(|copy| copy.digest == digest) {
+                return Ok(Copy { since: began, ..copy });
             }
+            let parsed = catch_unwind(AssertUnwindSafe(|| (self.parse)(bytes)));
+            let value = parsed.unwrap_or_else(|_| Err(SourceFault::new("a panic while it was read")))?;
+            Ok(Copy { value: Arc::new(value), digest, since: began })
         });
         match parsed {
             Ok(copy) => {

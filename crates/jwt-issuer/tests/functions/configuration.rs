@@ -2,7 +2,7 @@
 
 use testkit::lambda;
 
-use crate::world::{World, ask, event};
+use crate::world::{World, ask, says};
 
 #[test]
 fn every_fault_is_told_at_once_to_the_log_and_to_lambda() {
@@ -56,11 +56,7 @@ fn every_fault_is_told_at_once_to_the_log_and_to_lambda() {
         let told = error["errorMessage"].as_str().unwrap();
         for part in expected {
             assert!(told.contains(part), "{name}: {part} is not in {told}");
-            assert!(
-                function.stdout().contains(part.trim_end()),
-                "{name}: {part} is not in the log: {}",
-                function.stdout()
-            );
+            says(&function, part);
         }
         assert!(!function.exit_status().unwrap().success());
     }
@@ -113,10 +109,5 @@ fn dangerous_bounds_are_a_warning_at_start_and_drive_max_age() {
     let function = world.publisher("rest").env("DANGEROUS_BOUNDS", r#"{"max_age":7}"#).start();
     let answer = ask(&function, "rest/default-url.jwks.json");
     assert_eq!(answer["headers"]["cache-control"], "public, max-age=7");
-    assert!(
-        function.stdout().contains("WARN") && function.stdout().contains("DANGEROUS_BOUNDS"),
-        "{}",
-        function.stdout()
-    );
-    assert!(!event("rest/default-url.jwks.json").is_empty());
+    says(&function, "WARN DANGEROUS_BOUNDS is set");
 }

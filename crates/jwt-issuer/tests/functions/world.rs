@@ -137,6 +137,17 @@ pub(crate) fn body(answer: &Value) -> Value {
     serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
 }
 
+/// Wait until the function has said this, since what is read of a pipe comes later than the answer.
+pub(crate) fn says(function: &Function, text: &str) {
+    function.lines_until(|lines| lines.iter().any(|line| line.contains(text)));
+}
+
+/// So many lines of a function that are audit records or metrics, as soon as they have been read of its pipe.
+pub(crate) fn records_until(function: &Function, count: usize) -> Vec<Value> {
+    function.lines_until(|lines| lines.iter().filter(|line| line.contains("\"_aws\"")).count() >= count);
+    records(function)
+}
+
 /// The lines of a function that are audit records or metrics.
 pub(crate) fn records(function: &Function) -> Vec<Value> {
     let stdout = function.stdout();
