@@ -38,3 +38,27 @@ impl Default for Bounds {
         }
     }
 }
+
+impl Bounds {
+    /// The least time for which a key must be published before it signs: until the last key set without it has run out, in
+    /// an instance of the function that serves it, on its way, and at a relying party.
+    pub fn least_announce(self) -> u64 {
+        sum([self.refresh, self.last_good, self.max_age, self.relying_party, self.margin])
+    }
+
+    /// The least time for which a key must be published after it stopped signing: until the last instance of the issuer has
+    /// let go of it, and the last token of it has ended, for a verifier whose clock is slow.
+    pub fn least_retire(self) -> u64 {
+        sum([self.refresh, self.last_good, self.longest_lifetime, self.skew, self.margin])
+    }
+
+    /// How long after a key set was replaced somebody may still hold the old one, in seconds, while the parameter can be
+    /// fetched.
+    pub fn key_set_lasts(self) -> u64 {
+        sum([self.refresh, self.max_age, self.relying_party])
+    }
+}
+
+fn sum<const N: usize>(terms: [u32; N]) -> u64 {
+    terms.into_iter().map(u64::from).sum()
+}

@@ -110,6 +110,23 @@ enum Material {
     Ec { x: String, y: String },
 }
 
+/// A public key as numbers, big-endian.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicMaterial {
+    /// RSA.
+    Rsa {
+        /// The modulus.
+        modulus: Vec<u8>,
+        /// The public exponent.
+        exponent: Vec<u8>,
+    },
+    /// On the curve of the key's algorithm.
+    Ec {
+        /// Uncompressed (SEC 1 section 2.3.3).
+        point: Vec<u8>,
+    },
+}
+
 /// One public key (RFC 7517, RFC 7518 section 6), with `use: sig`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "Written")]
@@ -175,6 +192,35 @@ impl Jwk {
     /// The one algorithm that this key signs with.
     pub fn alg(&self) -> Algorithm {
         self.alg
+    }
+
+    /// The numbers that a verifier needs.
+    pub fn material(&self) -> PublicMaterial {
+        // What stands in a `Jwk` was decoded once, or encoded here.
+        let bytes = |text: &String| URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+        match &self.material {
+            Material::Rsa { n, e } => PublicMaterial::Rsa { modulus: bytes(n), exponent: bytes(e) },
+            Material::Ec { x, y } => PublicMaterial::Ec { point: [vec![4], bytes(x), bytes(y)].concat() },
+        }
+    }
+
+    /// The name under which this very key stands in a published set, even in one that could not be served: other issuers
+    /// leave members out, or add some.
+    pub fn name_in(&self, set: &serde_json::Value) -> Option<KeyId> {
+        let (first, second) = match &self.material {
+            Material::Rsa { n, e } => (("n", n), ("e", e)),
+            Material::Ec { x, y } => (("x", x), ("y", y)),
+        };
+        let number = |text: &str| {
+            let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+            URL_SAFE_NO_PAD.decode(text).ok().map(|bytes| strip_zeros(&bytes).to_vec())
+        };
+        let same = |key: &serde_json::Value, (name, own): (&str, &String)| {
+            key.get(name).and_then(serde_json::Value::as_str).is_some_and(|text| number(text) == number(own))
+        };
+        let mut keys = set.get("keys")?.as_array()?.iter();
+        let found = keys.find(|key| same(key, first) && same(key, second))?;
+        KeyId::try_from(found.get("kid")?.as_str()?.to_owned()).ok()
     }
 
     /// SHA-256 thumbprint (RFC 7638), base64url.

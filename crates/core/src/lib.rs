@@ -20,10 +20,13 @@ pub mod grant;
 pub mod issue;
 pub mod jwk;
 pub mod jws;
+pub mod plan;
 pub mod policy;
 pub mod request;
 pub mod response;
 pub mod ring;
+pub mod schedule;
+pub mod status;
 pub mod url;
 pub mod well_known;
 

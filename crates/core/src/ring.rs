@@ -34,6 +34,17 @@ pub enum State {
     },
 }
 
+impl State {
+    /// When the key was first published.
+    pub fn announced_at(self) -> UnixSeconds {
+        match self {
+            Self::Announced { announced_at }
+            | Self::Signing { announced_at, .. }
+            | Self::Retired { announced_at, .. } => announced_at,
+        }
+    }
+}
+
 /// One key of the ring, public half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingKey {
@@ -65,6 +76,9 @@ pub enum RingFault {
     /// A revoked key is back.
     #[error("the key {0} is revoked and may not come back")]
     Revoked(KeyId),
+    /// The keys that were made are not those that were asked for.
+    #[error("a key for the lane {0} was to be made, and was not")]
+    Made(Algorithm),
 }
 
 /// The ring, public side.
@@ -84,7 +98,8 @@ impl Ring {
             if !names.insert(kid) {
                 return Err(RingFault::Repeated(kid.clone()));
             }
-            if revoked.iter().any(|r| r.kid == *kid) {
+            // A name of somebody's own choice does not get round it: a thumbprint is the key.
+            if revoked.iter().any(|r| r.kid == *kid || r.kid.as_str() == key.public.thumbprint()) {
                 return Err(RingFault::Revoked(kid.clone()));
             }
             if matches!(key.state, State::Signing { .. }) && !signing.insert(key.public.alg()) {

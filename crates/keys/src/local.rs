@@ -6,11 +6,12 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    KeyPair as _, RSA_PKCS1_SHA256,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+    RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::jwk::{Algorithm, Jwk, JwkFault, KeyId};
+use countersign_core::jwk::{Algorithm, Jwk, JwkFault, KeyId, PublicMaterial};
 use countersign_core::jws::{Signer, SigningInput, Unavailable};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -136,6 +137,22 @@ impl Signer for LocalKey {
 impl fmt::Debug for LocalKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LocalKey({})", self.jwk.kid())
+    }
+}
+
+/// Is this the signature of the message by this key?
+pub fn verify(key: &Jwk, message: &[u8], signature: &[u8]) -> bool {
+    match (key.material(), key.alg()) {
+        (PublicMaterial::Rsa { modulus, exponent }, _) => {
+            let key = RsaPublicKeyComponents { n: modulus, e: exponent };
+            key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
+        }
+        (PublicMaterial::Ec { point }, Algorithm::ES384) => {
+            UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).verify(message, signature).is_ok()
+        }
+        (PublicMaterial::Ec { point }, _) => {
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Reading it checks what the public side cannot: each private key is parsed, belongs to the public key beside it, and
 //! a retired key has none any more. Also read is what the earlier Go service stored, `{"private_key": PEM, ...}`.
+//!
+//! In place of a private key an entry may name a key of AWS KMS, which signs there.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +11,9 @@ use std::fmt;
 use countersign_core::UnixSeconds;
 use countersign_core::jwk::{Algorithm, Jwk, KeyId};
 use countersign_core::jws::Signer as _;
+use countersign_core::plan::Plan;
 use countersign_core::ring::{Revoked, Ring, RingFault, RingKey, State};
+use countersign_core::status::StateName;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -19,7 +23,78 @@ use crate::local::{KeyFault, LocalKey};
 pub struct Keyring {
     ring: Ring,
     parent: Option<String>,
-    keys: BTreeMap<KeyId, (LocalKey, Zeroizing<String>)>,
+    keys: BTreeMap<KeyId, Private>,
+}
+
+/// The private half of a key, or where it is.
+pub enum Private {
+    /// Here: parsed, and as it is stored.
+    Local(LocalKey, Zeroizing<String>),
+    /// In AWS KMS.
+    Kms(KmsKeyId),
+}
+
+/// A key of AWS KMS: its ARN, or its id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KmsKeyId(String);
+
+impl KmsKeyId {
+    /// The text, as KMS takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for KmsKeyId {
+    type Error = &'static str;
+
+    /// An alias names another key from one day to the next, so it is none.
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let id = match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+            ["arn", _, "kms", _, _, resource] => resource.strip_prefix("key/").unwrap_or_default(),
+            _ => text.as_str(),
+        };
+        let legal = (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if legal { Ok(Self(text)) } else { Err("not the ARN or id of a KMS key") }
+    }
+}
+
+impl From<KmsKeyId> for String {
+    fn from(id: KmsKeyId) -> Self {
+        id.0
+    }
+}
+
+/// A key that is yet to be in a ring: its public half, and the private one.
+pub struct NewKey {
+    public: Jwk,
+    private: Private,
+}
+
+impl NewKey {
+    /// Make one of this lane, here.
+    pub fn generate(lane: Algorithm) -> Result<Self, KeyFault> {
+        let (key, pem) = LocalKey::generate(lane)?;
+        Ok(Self { public: key.key().clone(), private: Private::Local(key, pem) })
+    }
+
+    /// One that was made elsewhere, from PEM (PKCS#1 or PKCS#8). Its name is its thumbprint unless it is published under
+    /// another.
+    pub fn from_pem(pem: &str, kid: Option<&KeyId>) -> Result<Self, KeyFault> {
+        let key = LocalKey::from_pem_of_any_lane(pem, kid)?;
+        Ok(Self { public: key.key().clone(), private: Private::Local(key, Zeroizing::new(pem.to_owned())) })
+    }
+
+    /// One that stays in AWS KMS.
+    pub fn in_kms(public: Jwk, id: KmsKeyId) -> Self {
+        Self { public, private: Private::Kms(id) }
+    }
+
+    /// Its public half.
+    pub fn public(&self) -> &Jwk {
+        &self.public
+    }
 }
 
 /// Why a document is not a key ring. It never repeats what the document holds.
@@ -44,7 +119,7 @@ pub enum KeyringFault {
     /// A private key that does not parse.
     #[error("the private half of the key {0}")]
     Private(KeyId, #[source] KeyFault),
-    /// The Go service's private key does not parse.
+    /// A key that is to be taken in or made: it does not parse, or the generator failed.
     #[error("the private key")]
     Imported(#[source] KeyFault),
     /// The keys together are no ring.
@@ -63,14 +138,6 @@ struct Document {
     revoked: Vec<Revoked>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum StateName {
-    Announced,
-    Signing,
-    Retired,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -85,6 +152,8 @@ struct Entry {
     public: Jwk,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     private_key: Option<Zeroizing<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kms_key_id: Option<KmsKeyId>,
 }
 
 /// What the Go service kept: whatever it says of the public key is not needed.
@@ -115,10 +184,22 @@ impl Keyring {
 
     /// Read the stored document. A secret of the Go service becomes a ring of one signing key, published since `now`.
     pub fn from_json(text: &[u8], now: UnixSeconds) -> Result<Self, KeyringFault> {
+        Self::from_stored(text, |_| None, now)
+    }
+
+    /// The same; `published` tells the name under which a key of the Go service is published.
+    pub fn from_stored(
+        text: &[u8],
+        published: impl FnOnce(&Jwk) -> Option<KeyId>,
+        now: UnixSeconds,
+    ) -> Result<Self, KeyringFault> {
         match serde_json::from_slice::<Document>(text) {
             Ok(document) => Self::from_document(document),
             Err(error) => match serde_json::from_slice::<Earlier>(text) {
-                Ok(earlier) => Self::import(&earlier.private_key, None, now),
+                Ok(earlier) => {
+                    let key = NewKey::from_pem(&earlier.private_key, None).map_err(KeyringFault::Imported)?;
+                    Self::import(&earlier.private_key, published(key.public()).as_ref(), now)
+                }
                 Err(_) => Err(fault(&error)),
             },
         }
@@ -126,9 +207,9 @@ impl Keyring {
 
     /// A ring of one signing key, from PEM (PKCS#1 or PKCS#8), under the name that it is already published under.
     pub fn import(pem: &str, kid: Option<&KeyId>, now: UnixSeconds) -> Result<Self, KeyringFault> {
-        let key = LocalKey::from_pem_of_any_lane(pem, kid).map_err(KeyringFault::Imported)?;
+        let key = NewKey::from_pem(pem, kid).map_err(KeyringFault::Imported)?;
         let mut keyring = Self::empty();
-        keyring.add(key, Zeroizing::new(pem.to_owned()), State::Signing { announced_at: now, signing_since: now })?;
+        keyring.add(key, State::Signing { announced_at: now, signing_since: now })?;
         Ok(keyring)
     }
 
@@ -144,17 +225,23 @@ impl Keyring {
             if *entry.public.kid() != entry.kid || entry.public.alg() != entry.alg {
                 return Err(fault("its public half has another kid or alg"));
             }
-            match (&entry.private_key, entry.state) {
-                (Some(_), StateName::Retired) => return Err(fault("a retired key keeps its public half only")),
-                (None, StateName::Announced | StateName::Signing) => return Err(fault("its private half is missing")),
-                (None, StateName::Retired) => {}
-                (Some(pem), _) => {
+            match (&entry.private_key, &entry.kms_key_id, entry.state) {
+                (Some(_), _, StateName::Retired) => return Err(fault("a retired key keeps its public half only")),
+                (Some(_), Some(_), _) => return Err(fault("its private half is in two places")),
+                (None, None, StateName::Announced | StateName::Signing) => {
+                    return Err(fault("its private half is missing"));
+                }
+                (None, None, StateName::Retired) => {}
+                (None, Some(id), _) => {
+                    keys.insert(entry.kid.clone(), Private::Kms(id.clone()));
+                }
+                (Some(pem), None, _) => {
                     let key = LocalKey::from_pem(pem, entry.alg, Some(entry.kid.clone()))
                         .map_err(|why| KeyringFault::Private(entry.kid.clone(), why))?;
                     if *key.key() != entry.public {
                         return Err(fault("its private and public halves are not one key"));
                     }
-                    keys.insert(entry.kid.clone(), (key, pem.clone()));
+                    keys.insert(entry.kid.clone(), Private::Local(key, pem.clone()));
                 }
             }
             entries.push(RingKey { public: entry.public, state });
@@ -162,22 +249,59 @@ impl Keyring {
         Ok(Self { ring: Ring::new(entries, document.revoked)?, parent: document.parent, keys })
     }
 
+    /// The ring that this plan makes of it, with the keys that the plan asks for, in its order. `imported` is the key that is
+    /// taken in, and `parent` the version that this ring is.
+    pub fn next(
+        mut self,
+        plan: &Plan,
+        made: Vec<NewKey>,
+        imported: Option<NewKey>,
+        parent: Option<String>,
+    ) -> Result<Self, KeyringFault> {
+        let public: Vec<Jwk> = made.iter().map(|key| key.public.clone()).collect();
+        let ring = plan.ring(&public)?;
+        let new = made.into_iter().chain(imported).map(|key| (key.public.kid().clone(), key.private));
+        self.keys.extend(new);
+        let mut keys = BTreeMap::new();
+        for key in ring.keys() {
+            let kid = key.public.kid();
+            match (self.keys.remove(kid), key.state.name()) {
+                // It signs no more. KMS is told when the key is forgotten: until then an issuer may hold the ring before.
+                (Some(Private::Local(..)) | None, StateName::Retired) => {}
+                (None, _) => return Err(KeyringFault::Key(kid.clone(), "its private half is missing")),
+                (Some(private), _) => {
+                    keys.insert(kid.clone(), private);
+                }
+            }
+        }
+        Ok(Self { ring, parent, keys })
+    }
+
     /// The document to be stored. It holds the private keys.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
         let entries = self.ring.keys().iter().map(|key| {
-            let (state, announced_at, signing_since, retired_at) = match key.state {
-                State::Announced { announced_at } => (StateName::Announced, announced_at, None, None),
-                State::Signing { announced_at, signing_since } => {
-                    (StateName::Signing, announced_at, Some(signing_since), None)
-                }
-                State::Retired { announced_at, signing_since, retired_at } => {
-                    (StateName::Retired, announced_at, Some(signing_since), Some(retired_at))
-                }
+            let (signing_since, retired_at) = match key.state {
+                State::Announced { .. } => (None, None),
+                State::Signing { signing_since, .. } => (Some(signing_since), None),
+                State::Retired { signing_since, retired_at, .. } => (Some(signing_since), Some(retired_at)),
             };
             let kid = key.public.kid().clone();
-            let private_key = self.keys.get(&kid).map(|(_, pem)| pem.clone());
-            let (alg, public) = (key.public.alg(), key.public.clone());
-            Entry { kid, alg, state, announced_at, signing_since, retired_at, public, private_key }
+            let (private_key, kms_key_id) = match self.keys.get(&kid) {
+                Some(Private::Local(_, pem)) => (Some(pem.clone()), None),
+                Some(Private::Kms(id)) => (None, Some(id.clone())),
+                None => (None, None),
+            };
+            Entry {
+                kid,
+                alg: key.public.alg(),
+                state: key.state.name(),
+                announced_at: key.state.announced_at(),
+                signing_since,
+                retired_at,
+                public: key.public.clone(),
+                private_key,
+                kms_key_id,
+            }
         });
         let document = Document {
             version: 1,
@@ -190,8 +314,8 @@ impl Keyring {
 
     /// Give each of these lanes that has no signing key one, and an announced one; the lanes that were added.
     ///
-    /// An empty lane is one of the two cases in which a key signs before it was announced for long: nobody can hold an
-    /// older set that lacks it and still be handed tokens of the lane.
+    /// For the issuer on one machine, where nobody waits a day for the first token of a new lane. A relying party that keeps
+    /// the key set may not know the new key yet: in AWS the rotator announces the first key of a new lane as any other.
     pub fn open_lanes(
         &mut self,
         lanes: impl IntoIterator<Item = Algorithm>,
@@ -205,19 +329,18 @@ impl Keyring {
             for state in
                 [State::Signing { announced_at: now, signing_since: now }, State::Announced { announced_at: now }]
             {
-                let (key, pem) = LocalKey::generate(lane).map_err(KeyringFault::Imported)?;
-                self.add(key, pem, state)?;
+                self.add(NewKey::generate(lane).map_err(KeyringFault::Imported)?, state)?;
             }
             opened.push(lane);
         }
         Ok(opened)
     }
 
-    fn add(&mut self, key: LocalKey, pem: Zeroizing<String>, state: State) -> Result<(), KeyringFault> {
+    fn add(&mut self, key: NewKey, state: State) -> Result<(), KeyringFault> {
         let mut keys = self.ring.keys().to_vec();
-        keys.push(RingKey { public: key.key().clone(), state });
+        keys.push(RingKey { public: key.public.clone(), state });
         self.ring = Ring::new(keys, self.ring.revoked().to_vec())?;
-        self.keys.insert(key.key().kid().clone(), (key, pem));
+        self.keys.insert(key.public.kid().clone(), key.private);
         Ok(())
     }
 
@@ -226,9 +349,30 @@ impl Keyring {
         &self.ring
     }
 
-    /// The signer of this key.
+    /// The version of the secret that this ring was made from.
+    pub fn parent(&self) -> Option<&str> {
+        self.parent.as_deref()
+    }
+
+    /// The signer of this key, if the key is here.
     pub fn signer(&self, kid: &KeyId) -> Option<&LocalKey> {
-        self.keys.get(kid).map(|(key, _)| key)
+        match self.keys.get(kid)? {
+            Private::Local(key, _) => Some(key),
+            Private::Kms(_) => None,
+        }
+    }
+
+    /// The private half of this key, or where it is.
+    pub fn private(&self, kid: &KeyId) -> Option<&Private> {
+        self.keys.get(kid)
+    }
+
+    /// The keys of AWS KMS that it names.
+    pub fn kms_keys(&self) -> impl Iterator<Item = (&KeyId, &KmsKeyId)> {
+        self.keys.iter().filter_map(|(kid, private)| match private {
+            Private::Kms(id) => Some((kid, id)),
+            Private::Local(..) => None,
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use super::overlap;
 use super::problem::{Path, Problems};
 use super::{Action, Audience, MAX_LIFETIME, MAX_RULES, MIN_LIFETIME, Policy, Profile, Rule, When};
 use crate::caller::Field;
+use crate::schedule::duration;
 use audience::{compile_audience, distinct_audiences};
 use grant::{RuleCheck, UNTRUSTED_SESSION_NAME};
 use when::{literals, not_a};
@@ -92,20 +93,10 @@ fn rule_name<'d>(rule: &'d RuleDocument, names: &mut BTreeSet<&'d str>, path: &P
 
 fn lifetime(written: Option<&Text>, default: u32, path: &Path, problems: &mut Problems) -> Option<u32> {
     let Some(Text(text)) = written else { return Some(default) };
-    let unit = match text.bytes().last() {
-        Some(b's') => 1,
-        Some(b'm') => 60,
-        Some(b'h') => 3600,
-        _ => 0,
-    };
-    let digits = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
-    let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u32>().ok()).flatten();
-    match number.and_then(|number| number.checked_mul(unit)) {
-        None | Some(0) => {
-            problems.push(path.clone(), format!("{text:?} is not a duration: an integer with s, m or h, as 15m"));
-        }
-        Some(seconds) if (MIN_LIFETIME..=MAX_LIFETIME).contains(&seconds) => return Some(seconds),
-        Some(seconds) => problems.push(path.clone(), format!("{seconds} s: a lifetime is 60s to 1h")),
+    match duration(text) {
+        Err(why) => problems.push(path.clone(), why),
+        Ok(seconds) if (MIN_LIFETIME..=MAX_LIFETIME).contains(&seconds) => return Some(seconds),
+        Ok(seconds) => problems.push(path.clone(), format!("{seconds} s: a lifetime is 60s to 1h")),
     }
     None
 }
