@@ -7,6 +7,7 @@ use aws_sdk_ssm::config::retry::RetryConfig;
 use aws_sdk_ssm::config::timeout::TimeoutConfig;
 use aws_sdk_ssm::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_http_client::Builder;
+pub use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 pub use aws_types::SdkConfig;
@@ -39,9 +40,8 @@ pub fn config(settings: &mut Settings) -> Option<SdkConfig> {
     });
     let fips = settings.optional("AWS_USE_FIPS_ENDPOINT", str::parse::<bool>);
     let dual_stack = settings.optional("AWS_USE_DUALSTACK_ENDPOINT", str::parse::<bool>);
-    let trust = settings.optional("AWS_CA_BUNDLE", bundle).unwrap_or_default();
+    let tls = trust(settings);
 
-    let tls = TlsContext::builder().with_trust_store(trust).build().unwrap_or_default();
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls).build_https();
     let credentials = Credentials::new(access_key_id?, secret_access_key?, session_token, None, "Lambda");
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
@@ -56,6 +56,17 @@ pub fn config(settings: &mut Settings) -> Option<SdkConfig> {
     config.set_use_fips(fips);
     config.set_use_dual_stack(dual_stack);
     Some(config.build())
+}
+
+/// What fetches other URLs than those of AWS: without a proxy, a redirect or a retry.
+pub fn connector(settings: &mut Settings) -> Connector {
+    let tls = trust(settings);
+    Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls).build()
+}
+
+fn trust(settings: &mut Settings) -> TlsContext {
+    let trust = settings.optional("AWS_CA_BUNDLE", bundle).unwrap_or_default();
+    TlsContext::builder().with_trust_store(trust).build().unwrap_or_default()
 }
 
 /// The certificates of a PEM file, and no others: those are all that is trusted. Without it the system's are.

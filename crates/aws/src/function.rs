@@ -9,8 +9,9 @@ use std::process::ExitCode;
 
 use countersign_core::response::{ErrorCode, Response};
 use futures_util::FutureExt as _;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use lambda_runtime_api_client::body::Body;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::Instrument as _;
 
@@ -38,9 +39,50 @@ pub trait Handler {
     fn answer(&self, invocation: &Invocation<'_>) -> impl Future<Output = Response>;
 }
 
-/// Run a function for as long as Lambda wants it. `start` makes the handler of the configuration, and fetches what can
-/// be fetched ahead of the first request.
+/// What a function does with an event that comes from no gateway.
+pub trait Worker {
+    /// Do it. The event's text is never logged: it may hold a secret.
+    fn work(&self, event: &str) -> impl Future<Output = Result<Box<RawValue>, Failure>>;
+}
+
+/// Why nothing came of an event: Lambda reports it to whoever sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// `errorType`: what kind of failure it is.
+    pub kind: &'static str,
+    /// `errorMessage`, for people.
+    pub message: String,
+}
+
+/// Run a function behind a gateway for as long as Lambda wants it. `start` makes the handler of the configuration, and
+/// fetches what can be fetched ahead of the first request.
 pub async fn run<H: Handler>(start: impl AsyncFnOnce(Settings) -> Result<H, Faults>) -> ExitCode {
+    serve(start, async |handler: &H, event, context| {
+        Ok(respond(handler, event, &context.request_id, context.xray_trace_id).await)
+    })
+    .await
+}
+
+/// Run a function that takes other events than a gateway's.
+pub async fn run_worker<W: Worker>(start: impl AsyncFnOnce(Settings) -> Result<W, Faults>) -> ExitCode {
+    serve(start, async |worker: &W, event, context| {
+        let span = tracing::info_span!("event", request_id = context.request_id, trace_id = context.xray_trace_id);
+        let worked = AssertUnwindSafe(worker.work(event)).catch_unwind().instrument(span).await;
+        let worked = worked.unwrap_or_else(|_| {
+            Err(Failure { kind: "Panic", message: "ended in a panic, of which the log tells".to_owned() })
+        });
+        worked.map_err(|Failure { kind, message }| {
+            tracing::error!(request_id = context.request_id, kind, "{message}");
+            Diagnostic { error_type: kind.to_owned(), error_message: message }
+        })
+    })
+    .await
+}
+
+async fn serve<H, A: Serialize>(
+    start: impl AsyncFnOnce(Settings) -> Result<H, Faults>,
+    answer: impl AsyncFn(&H, &str, Context) -> Result<A, Diagnostic>,
+) -> ExitCode {
     log::start();
     let handler = match AssertUnwindSafe(start(Settings::of_process())).catch_unwind().await {
         Ok(Ok(handler)) => handler,
@@ -55,11 +97,9 @@ pub async fn run<H: Handler>(start: impl AsyncFnOnce(Settings) -> Result<H, Faul
             return ExitCode::FAILURE;
         }
     };
-    let handler = &handler;
-    let service = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
-        let context = event.context;
-        Ok::<_, Diagnostic>(respond(handler, event.payload.get(), &context.request_id, context.xray_trace_id).await)
-    });
+    let (handler, answer) = (&handler, &answer);
+    let service =
+        service_fn(async |event: LambdaEvent<Box<RawValue>>| answer(handler, event.payload.get(), event.context).await);
     match lambda_runtime::run(service).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -26,6 +26,11 @@ impl ParameterName {
         let form = (1..=1024).contains(&name.len()) && name.bytes().all(legal);
         if form { Ok(Self(text.to_owned())) } else { Err("not the name or ARN of a parameter") }
     }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Fetches one parameter.

@@ -72,7 +72,10 @@ impl Settings {
 
     /// Note a fault of this variable.
     pub fn fault(&mut self, name: &str, why: impl fmt::Display) {
-        self.faults.push(format!("{name}: {why}"));
+        let fault = format!("{name}: {why}");
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 
     /// What was made of the variables, unless one of them is at fault.

@@ -26,6 +26,11 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::RS256, Self::ES256, Self::ES384].into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+
     /// The name in a JWS header.
     pub fn as_str(self) -> &'static str {
         match self {

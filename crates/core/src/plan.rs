@@ -329,24 +329,17 @@ impl Planner<'_> {
     fn rotate_lane(&mut self, lane: Algorithm) {
         let (now, ready_at) = (self.now, self.schedule.ready_at(self.now));
         let signs = self.find(lane, |state| matches!(state, State::Signing { .. })).is_some();
-        match self.find(lane, |state| matches!(state, State::Announced { .. })) {
-            Some((kid, announced_at)) => {
-                let ready_at = self.schedule.ready_at(announced_at);
-                if ready_at <= now {
-                    self.promote(lane, &kid);
-                    self.make(lane, State::Announced { announced_at: now });
-                } else {
-                    self.note(Note::Early { lane, kid, ready_at });
-                }
-            }
-            None => {
-                self.make(lane, State::Announced { announced_at: now });
-                self.note(if signs {
-                    Note::NoneAnnounced { lane, ready_at }
-                } else {
-                    Note::NewLane { lane, ready_at }
-                });
-            }
+        let Some((kid, announced_at)) = self.find(lane, |state| matches!(state, State::Announced { .. })) else {
+            self.make(lane, State::Announced { announced_at: now });
+            self.note(if signs { Note::NoneAnnounced { lane, ready_at } } else { Note::NewLane { lane, ready_at } });
+            return;
+        };
+        let ready_at = self.schedule.ready_at(announced_at);
+        if ready_at <= now {
+            self.promote(lane, &kid);
+            self.make(lane, State::Announced { announced_at: now });
+        } else {
+            self.note(Note::Early { lane, kid, ready_at });
         }
     }
 

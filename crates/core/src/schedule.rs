@@ -60,6 +60,17 @@ pub enum ScheduleFault {
     NoRs256,
 }
 
+impl ScheduleFault {
+    /// The variable that a function is configured with.
+    pub fn variable(&self) -> &'static str {
+        match self {
+            Self::Announce { .. } => "ANNOUNCE_FOR",
+            Self::Retire { .. } => "RETIRE_FOR",
+            Self::NoRs256 => "KEY_LANES",
+        }
+    }
+}
+
 impl Schedule {
     /// The schedule of these lanes. Times in seconds.
     pub fn new(

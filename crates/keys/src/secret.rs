@@ -18,6 +18,11 @@ impl SecretArn {
             _ => Err("not the ARN of a secret (arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME)"),
         }
     }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Why the secret could not be read.

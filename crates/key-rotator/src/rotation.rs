@@ -1,0 +1,452 @@
+//! The four steps of Secrets Manager's rotation, and what else changes the ring: one way for all.
+//!
+//! ```text
+//! create   plan the next ring from the current one, and store it beside: AWSPENDING
+//! publish  the keys of both, and whatever else is published         (setSecret)
+//! test     sign with it, and verify with what is published          (testSecret)
+//! finish   AWSCURRENT moves to it; then its keys are published, and no others
+//! ```
+//!
+//! **Owns** the order: a key is published before the label moves, and leaves the published set only after it. **Relies** on
+//! two things of Secrets Manager: the label moves only if it stands where this rotation found it, so that of two
+//! rotations that started from one ring only one ends; and a version's value never changes, so that a step that is
+//! repeated finds what the first attempt left. Every step may stop after any call, and be called again.
+//!
+//! **Refuses** a pending ring whose `parent` is no longer current (a revoked key would come back with it), and one that comes
+//! so late that a key would be forgotten before its last token has ended.
+
+use std::collections::BTreeSet;
+
+use countersign_aws::snapshot::SourceFault;
+use countersign_core::UnixSeconds;
+use countersign_core::jwk::{Jwk, JwkFault, Jwks, KeyId};
+use countersign_core::plan::{Change, Note, PlanFault, Publication, plan, takes_effect_in_time};
+use countersign_core::ring::{Ring, State};
+use countersign_core::schedule::Schedule;
+use countersign_core::status::{Report, StateName, Status};
+use countersign_keys::Keyring;
+use countersign_keys::local::verify;
+use countersign_keys::ring::{KeyringFault, NewKey, Private};
+
+use crate::store::{Label, Store, Versions};
+
+/// The most that the published set may hold, in bytes: what the parameter takes, less a little.
+const LARGEST_SET: usize = 8000;
+/// The most that a secret may hold, in bytes.
+const LARGEST_SECRET: usize = 65_536;
+/// How often a write is repeated or looked for before it counts as failed.
+const ATTEMPTS: usize = 5;
+/// The version of the ring without keys that a secret without a value begins with. A constant, so that two that begin at once
+/// do the same.
+const FIRST_VERSION: &str = "countersign-0000-the-empty-ring-0000";
+/// A ring without keys.
+const EMPTY_RING: &[u8] = br#"{"version":1,"keys":[]}"#;
+
+/// What is asked for.
+pub enum Order {
+    /// Let the announced keys sign, if their time has come.
+    Rotate,
+    /// Withdraw a key.
+    Revoke(KeyId),
+    /// Take in a key.
+    Import(Box<NewKey>),
+}
+
+/// Why a step was not taken. Repeating it is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum RotationFault {
+    /// AWS did not do, or did not answer.
+    #[error(transparent)]
+    Source(#[from] SourceFault),
+    /// The secret holds no ring.
+    #[error("the {1} version of the secret")]
+    Keyring(#[source] KeyringFault, &'static str),
+    /// The plan cannot be made.
+    #[error(transparent)]
+    Plan(#[from] PlanFault),
+    /// The published set is not one.
+    #[error("the published key set")]
+    Published(#[source] JwkFault),
+    /// A step before the one that it needs.
+    #[error("{step} out of order: {why}")]
+    Order {
+        /// Secrets Manager's name of the step.
+        step: &'static str,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// The ring has changed since this rotation began.
+    #[error(
+        "the pending ring was made from version {parent}, which is no longer current: it is not taken over, and what was revoked since does not come back"
+    )]
+    Overtaken {
+        /// The version that it was made from.
+        parent: String,
+    },
+    /// It took too long.
+    #[error(
+        "the pending ring was planned too long ago: a key would be forgotten before its last token has ended. It is withdrawn; rotate again"
+    )]
+    Late,
+    /// More keys than fit.
+    #[error(
+        "the key set would be {0} bytes long, and a parameter takes {LARGEST_SET}: rotate less often, or use fewer lanes"
+    )]
+    LargeSet(usize),
+    /// More ring than fits.
+    #[error("the ring would be {0} bytes long, and a secret takes {LARGEST_SECRET}")]
+    LargeRing(usize),
+    /// What was written is not what is read.
+    #[error("{0} was written and cannot be read back")]
+    NotThere(&'static str),
+    /// The test failed.
+    #[error("the test of the ring failed: {0}")]
+    Test(String),
+}
+
+/// The protocol, on a store.
+pub struct Rotation<'a, S> {
+    store: &'a S,
+    schedule: &'a Schedule,
+}
+
+/// The current ring and its version.
+struct Current {
+    version: String,
+    keyring: Keyring,
+}
+
+/// What a step finds: a pending ring, and the current one that it was made from.
+struct Stage {
+    current: Current,
+    pending: Keyring,
+}
+
+impl<'a, S: Store> Rotation<'a, S> {
+    /// Rotations of this store's ring by this schedule.
+    pub fn new(store: &'a S, schedule: &'a Schedule) -> Self {
+        Self { store, schedule }
+    }
+
+    /// How ring and published set stand.
+    pub async fn status(&self) -> Result<Status, RotationFault> {
+        let versions = self.store.versions().await?;
+        let keyring = match self.current(&versions).await? {
+            Some(current) => current.keyring,
+            None => Keyring::empty(),
+        };
+        let publication = self.publication().await?;
+        let mut status = Status::new(keyring.public(), &publication, self.schedule, self.store.now());
+        for (kid, id) in keyring.kms_keys() {
+            if let Some(key) = status.keys.iter_mut().find(|key| key.kid == *kid) {
+                key.kms_key_id = Some(id.as_str().to_owned());
+            }
+        }
+        Ok(status)
+    }
+
+    /// Change the ring here and now: all four steps, with a version of our own. A rotation that is under way is overtaken.
+    pub async fn change(&self, order: Order) -> Result<Report, RotationFault> {
+        let version = self.store.unique();
+        let revokes = matches!(order, Order::Revoke(_));
+        let notes = self.create(&version, order).await?;
+        self.publish(&version).await?;
+        let mut warnings = match self.test(&version).await {
+            Ok(warnings) => warnings,
+            // A leaked key is withdrawn whatever else is wrong, if only the next one signs and is published.
+            Err(fault @ RotationFault::Test(_)) if revokes => vec![fault.to_string()],
+            Err(fault) => return Err(fault),
+        };
+        self.finish(&version).await?;
+        if revokes {
+            if let Some(previous) = self.store.versions().await?.with(Label::Previous) {
+                self.store.strip(Label::Previous, previous).await?;
+            }
+            warnings.extend(self.store.restart().await);
+        }
+        Ok(Report { notes, warnings, status: self.status().await? })
+    }
+
+    /// `createSecret`: plan the next ring, make its keys, and store it as pending.
+    pub async fn create(&self, version: &str, order: Order) -> Result<Vec<Note>, RotationFault> {
+        let mut versions = self.store.versions().await?;
+        if versions.with(Label::Current).is_none() {
+            // The first value would become current by itself, before its keys are published: so the first one has none.
+            self.store.put(FIRST_VERSION, EMPTY_RING, Label::Current).await?;
+            versions = self.store.versions().await?;
+        }
+        if versions.has(version, Label::Current) {
+            return Ok(Vec::new());
+        }
+        let current = self.current(&versions).await?.ok_or(RotationFault::NotThere("the first ring"))?;
+        if let Some(value) = self.store.value(version).await? {
+            if !versions.has(version, Label::Pending) {
+                return Err(RotationFault::Order { step: "createSecret", why: "this version was withdrawn" });
+            }
+            self.pending(&value, &current)?;
+            return Ok(Vec::new());
+        }
+        self.delete_forgotten(&versions, &current.keyring).await?;
+
+        let (change, imported) = match order {
+            Order::Rotate => (Change::Rotate, None),
+            Order::Revoke(kid) => (Change::Revoke(kid), None),
+            Order::Import(key) => (Change::Import(key.public().clone()), Some(*key)),
+        };
+        let publication = self.publication().await?;
+        let plan = plan(current.keyring.public(), &publication, self.schedule, &change, self.store.now())?;
+        let mut made = Vec::new();
+        for make in plan.make() {
+            made.push(self.store.make(make.lane).await?);
+        }
+        let next = current.keyring.next(&plan, made, imported, Some(current.version));
+        let next = next.map_err(|fault| RotationFault::Keyring(fault, "next"))?;
+        text_of(&published(next.public())?)?;
+        let value = next.to_json();
+        if value.len() > LARGEST_SECRET {
+            return Err(RotationFault::LargeRing(value.len()));
+        }
+        self.store.put(version, &value, Label::Pending).await?;
+        for _ in 0..ATTEMPTS {
+            let there = self.store.value(version).await?.is_some_and(|read| *read == *value);
+            if there && self.store.versions().await?.has(version, Label::Pending) {
+                return Ok(plan.notes().to_vec());
+            }
+            self.store.pause().await;
+        }
+        Err(RotationFault::NotThere("the pending ring"))
+    }
+
+    /// `setSecret`: publish the keys of the pending ring beside those of the current one.
+    pub async fn publish(&self, version: &str) -> Result<(), RotationFault> {
+        let Some(Stage { current, pending }) = self.stage(version, "setSecret").await? else { return Ok(()) };
+        let revoked: BTreeSet<&KeyId> = pending.public().revoked().iter().map(|revoked| &revoked.kid).collect();
+        for _ in 0..ATTEMPTS {
+            let before = self.published_set().await?;
+            let mut keys: Vec<Jwk> = Vec::new();
+            let rings = pending.public().keys().iter().chain(current.keyring.public().keys()).map(|key| &key.public);
+            // Whatever else is published may be another rotation's: it leaves with the label's move, not before.
+            let others = before.as_ref().map(Jwks::keys).unwrap_or_default();
+            let others = others.iter().filter(|key| !revoked.contains(key.kid()));
+            for key in rings.chain(others) {
+                if !keys.iter().any(|other| other.kid() == key.kid()) {
+                    keys.push(key.clone());
+                }
+            }
+            let set = Jwks::new(keys).map_err(RotationFault::Published)?;
+            if before.as_ref() == Some(&set) {
+                return Ok(());
+            }
+            let text = text_of(&set).or_else(|_| text_of(&published(pending.public())?))?;
+            self.store.publish(&text).await?;
+            if lacking(pending.public(), self.published_set().await?.as_ref()).is_empty() {
+                return Ok(());
+            }
+            self.store.pause().await;
+        }
+        Err(RotationFault::NotThere("the key set"))
+    }
+
+    /// `testSecret`: sign with the pending ring and verify with what is published; what the world does not show yet is a
+    /// warning. Called alone, before anything was created, it tests the current ring.
+    pub async fn test(&self, version: &str) -> Result<Vec<String>, RotationFault> {
+        let versions = self.store.versions().await?;
+        let current = self.current(&versions).await?;
+        let keyring = match (self.store.value(version).await?, current) {
+            (Some(value), Some(current)) if current.version != version => {
+                if !versions.has(version, Label::Pending) {
+                    return Err(RotationFault::Order { step: "testSecret", why: "this version is not pending" });
+                }
+                self.pending(&value, &current)?
+            }
+            // A ring that no rotation has made has published nothing yet.
+            (_, Some(current)) if current.keyring.parent().is_none() => return Ok(Vec::new()),
+            (_, Some(current)) => current.keyring,
+            (_, None) => return Ok(Vec::new()),
+        };
+        self.check(&keyring).await?;
+        self.check_served(keyring.public()).await
+    }
+
+    /// `finishSecret`: the pending ring becomes the current one, and what is published is what it says.
+    pub async fn finish(&self, version: &str) -> Result<(), RotationFault> {
+        match self.stage(version, "finishSecret").await {
+            Ok(None) => {}
+            Ok(Some(Stage { current, pending })) => {
+                if !takes_effect_in_time(pending.public(), current.keyring.public(), self.schedule, self.store.now()) {
+                    self.store.strip(Label::Pending, version).await?;
+                    return Err(RotationFault::Late);
+                }
+                self.check(&pending).await?;
+                if let Err(fault) = self.store.make_current(version, &current.version).await {
+                    // The answer may have been lost, and the label moved all the same.
+                    if !self.store.versions().await?.has(version, Label::Current) {
+                        return Err(fault.into());
+                    }
+                }
+            }
+            Err(fault @ RotationFault::Overtaken { .. }) => {
+                // Left there, the label would keep Secrets Manager from rotating again.
+                self.store.strip(Label::Pending, version).await?;
+                return Err(fault);
+            }
+            Err(fault) => return Err(fault),
+        }
+        self.settle(version).await
+    }
+
+    /// Publish exactly the current ring, whichever that is by now, and tidy up.
+    async fn settle(&self, version: &str) -> Result<(), RotationFault> {
+        for attempt in 0.. {
+            let versions = self.store.versions().await?;
+            let current = self.current(&versions).await?.ok_or(RotationFault::NotThere("the current ring"))?;
+            let text = text_of(&published(current.keyring.public())?)?;
+            if self.store.published().await?.as_deref() == Some(&text) {
+                if versions.has(version, Label::Pending) {
+                    self.store.strip(Label::Pending, version).await?;
+                }
+                return self.delete_forgotten(&versions, &current.keyring).await;
+            }
+            if attempt == ATTEMPTS {
+                break;
+            }
+            self.store.publish(&text).await?;
+            if attempt > 0 {
+                self.store.pause().await;
+            }
+        }
+        Err(RotationFault::NotThere("the key set"))
+    }
+
+    /// Let KMS delete what the ring before named and this one does not.
+    async fn delete_forgotten(&self, versions: &Versions, current: &Keyring) -> Result<(), RotationFault> {
+        let Some(previous) = versions.with(Label::Previous) else { return Ok(()) };
+        let Some(value) = self.store.value(previous).await? else { return Ok(()) };
+        // What cannot be read names nothing.
+        let Ok(previous) = Keyring::from_json(&value, self.store.now()) else { return Ok(()) };
+        for (_, id) in previous.kms_keys().filter(|(_, id)| current.kms_keys().all(|(_, kept)| kept != *id)) {
+            self.store.delete(id).await?;
+        }
+        Ok(())
+    }
+
+    /// What a step after the first one finds; nothing if the version is current, because an earlier attempt got as far.
+    async fn stage(&self, version: &str, step: &'static str) -> Result<Option<Stage>, RotationFault> {
+        let versions = self.store.versions().await?;
+        if versions.has(version, Label::Current) {
+            return Ok(None);
+        }
+        if !versions.has(version, Label::Pending) {
+            return Err(RotationFault::Order { step, why: "this version is not pending" });
+        }
+        let value = self.store.value(version).await?;
+        let value = value.ok_or(RotationFault::Order { step, why: "createSecret has stored nothing yet" })?;
+        let current = self.current(&versions).await?.ok_or(RotationFault::NotThere("the current ring"))?;
+        let pending = self.pending(&value, &current)?;
+        Ok(Some(Stage { current, pending }))
+    }
+
+    /// A pending ring, if it was made from what is current.
+    fn pending(&self, value: &[u8], current: &Current) -> Result<Keyring, RotationFault> {
+        let pending = Keyring::from_json(value, self.store.now());
+        let pending = pending.map_err(|fault| RotationFault::Keyring(fault, "pending"))?;
+        match pending.parent() {
+            Some(parent) if parent == current.version => Ok(pending),
+            parent => Err(RotationFault::Overtaken { parent: parent.unwrap_or_default().to_owned() }),
+        }
+    }
+
+    async fn current(&self, versions: &Versions) -> Result<Option<Current>, RotationFault> {
+        let Some(version) = versions.with(Label::Current) else { return Ok(None) };
+        let Some(value) = self.store.value(version).await? else { return Ok(None) };
+        // Only a key of the Go service has a name to be looked up.
+        let set = self.store.published().await?.and_then(|text| serde_json::from_str(&text).ok());
+        let name = |key: &Jwk| set.as_ref().and_then(|set| key.name_in(set));
+        let keyring = Keyring::from_stored(&value, name, self.store.now());
+        let keyring = keyring.map_err(|fault| RotationFault::Keyring(fault, "current"))?;
+        Ok(Some(Current { version: version.to_owned(), keyring }))
+    }
+
+    /// What is published, and since when.
+    async fn publication(&self) -> Result<Publication, RotationFault> {
+        let history = self.store.history().await?;
+        Ok(Publication::from_history(
+            history.into_iter().map(|(since, text)| (since, serde_json::from_str(&text).ok())),
+        ))
+    }
+
+    /// What is published, if it is a key set.
+    async fn published_set(&self) -> Result<Option<Jwks>, RotationFault> {
+        Ok(self.store.published().await?.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// Every key of the ring is published, and those that sign make signatures that the published ones verify.
+    async fn check(&self, keyring: &Keyring) -> Result<(), RotationFault> {
+        let set = self.published_set().await?;
+        let failed = |text: String| RotationFault::Test(text);
+        if let Some(kid) = lacking(keyring.public(), set.as_ref()).first() {
+            return Err(failed(format!("{kid} is not published")));
+        }
+        for key in keyring.public().keys().iter().filter(|key| key.state.name() != StateName::Retired) {
+            let kid = key.public.kid();
+            let published = set.iter().flat_map(Jwks::keys).find(|published| published.kid() == kid);
+            let Some(published) = published else { return Err(failed(format!("{kid} is not published"))) };
+            match keyring.private(kid) {
+                Some(Private::Local(local, _)) => {
+                    let signed = local.sign_now(kid.as_str().as_bytes());
+                    let signature = signed.map_err(|error| failed(format!("{kid} does not sign: {error}")))?;
+                    if !verify(published, kid.as_str().as_bytes(), &signature) {
+                        return Err(failed(format!("the signature of {kid} is not that of the published key")));
+                    }
+                }
+                // It may not sign: that the keys are one key is all that there is to be seen.
+                Some(Private::Kms(id)) => {
+                    if self.store.public_half(id, published).await? != *published {
+                        return Err(failed(format!("the KMS key of {kid} is not the published key")));
+                    }
+                }
+                None => return Err(failed(format!("{kid} has no private half"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// What relying parties see. A key that they must see by now, and do not, is a fault; one that is on its way is not.
+    async fn check_served(&self, ring: &Ring) -> Result<Vec<String>, RotationFault> {
+        let Some(served) = self.store.served().await else { return Ok(Vec::new()) };
+        let failed = |text: String| RotationFault::Test(format!("PUBLIC_JWKS_URL: {text}"));
+        let served = served.map_err(|fault| failed(fault.to_string()))?;
+        let set: Jwks = serde_json::from_slice(&served).map_err(|error| failed(format!("no key set: {error}")))?;
+        let publication = self.publication().await?;
+        let bounds = self.schedule.bounds();
+        let on_its_way = i64::from(bounds.refresh) + i64::from(bounds.last_good) + i64::from(bounds.max_age);
+        let mut warnings = Vec::new();
+        for key in ring.keys().iter().filter(|key| !set.keys().contains(&key.public)) {
+            let kid = key.public.kid();
+            let since = publication.since(&key.public).unwrap_or(UnixSeconds::MAX);
+            if since.saturating_add(on_its_way) <= self.store.now() {
+                return Err(failed(format!("{kid} has been published for long and is not served")));
+            }
+            if matches!(key.state, State::Signing { .. }) {
+                warnings.push(format!("{kid} signs, and is not served yet"));
+            }
+        }
+        Ok(warnings)
+    }
+}
+
+/// The keys of the ring that the set lacks.
+fn lacking<'r>(ring: &'r Ring, set: Option<&Jwks>) -> Vec<&'r KeyId> {
+    let there = |key: &Jwk| set.is_some_and(|set| set.keys().contains(key));
+    ring.keys().iter().map(|key| &key.public).filter(|key| !there(key)).map(Jwk::kid).collect()
+}
+
+fn published(ring: &Ring) -> Result<Jwks, RotationFault> {
+    ring.published().map_err(RotationFault::Published)
+}
+
+/// A key set as it is published.
+fn text_of(set: &Jwks) -> Result<String, RotationFault> {
+    let text = serde_json::to_string(set).unwrap_or_default();
+    if text.len() > LARGEST_SET { Err(RotationFault::LargeSet(text.len())) } else { Ok(text) }
+}
