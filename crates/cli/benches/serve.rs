@@ -21,6 +21,7 @@ use aws_credential_types::Credentials;
 use countersign::client;
 use countersign::out::Lines;
 use countersign::serve::data::{Data, Snapshot};
+use countersign::serve::rotation::Rotation;
 use countersign::serve::{Server, audit_to};
 use countersign_core::jwk::Algorithm;
 use countersign_core::url::IssuerUrl;
@@ -85,7 +86,7 @@ async fn server(directory: &Path) -> anyhow::Result<Server> {
     let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on loopback")?;
     let issuer = IssuerUrl::local(&format!("http://{}", listener.local_addr()?))?;
     let audit = audit_to(File::options().write(true).open("/dev/null")?)?;
-    Server::new(listener, Data::open(directory, None, issuer)?, audit, Lines::to(std::io::sink())?)
+    Server::new(listener, Data::open(directory, None, issuer, Rotation::default())?, audit, Lines::to(std::io::sink())?)
 }
 
 /// A line for each key that signs.

@@ -19,6 +19,7 @@ use countersign::out::Lines;
 use countersign::serve::Server;
 use countersign::serve::credentials::Credentials;
 use countersign::serve::data::Data;
+use countersign::serve::rotation::Rotation;
 use countersign_core::url::IssuerUrl;
 use futures_util::FutureExt as _;
 use serde_json::Value;
@@ -244,7 +245,7 @@ async fn no_token_without_its_audit_line_and_no_standstill() {
     let directory = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let data = Data::open(directory.path(), None, IssuerUrl::local(&origin).unwrap()).unwrap();
+    let data = Data::open(directory.path(), None, IssuerUrl::local(&origin).unwrap(), Rotation::default()).unwrap();
     let audit = Arc::new(|_| std::future::ready(Err(std::io::ErrorKind::StorageFull.into())).boxed());
     let server = Server::new(listener, data, audit, Lines::to(std::io::sink()).unwrap()).unwrap();
     let running = tokio::spawn(server.run(std::future::pending()));
@@ -372,7 +373,7 @@ async fn a_crash_in_one_request_is_500_and_does_not_end_the_process() {
     let directory = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let data = Data::open(directory.path(), None, IssuerUrl::local(&origin).unwrap()).unwrap();
+    let data = Data::open(directory.path(), None, IssuerUrl::local(&origin).unwrap(), Rotation::default()).unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let audit = Arc::new(move |_| {

@@ -40,6 +40,13 @@ impl Default for Bounds {
 }
 
 impl Bounds {
+    /// From JSON, in seconds: an object that names those that are not to be the default.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        // Serde would take a list of the members in their order for the object.
+        let object = if text.trim_start().starts_with('{') { text } else { "0" };
+        serde_json::from_str(object)
+    }
+
     /// The least time for which a key must be published before it signs: until the last key set without it has run out, in
     /// an instance of the function that serves it, on its way, and at a relying party.
     pub fn least_announce(self) -> u64 {

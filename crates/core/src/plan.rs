@@ -280,6 +280,28 @@ pub fn takes_effect_in_time(pending: &Ring, current: &Ring, schedule: &Schedule,
     })
 }
 
+/// When the next rotation is worth while, if each key is to sign for `every` seconds: not before a key that could take over may
+/// do so, and at once where a lane has none.
+pub fn next_rotation(ring: &Ring, published: &Publication, schedule: &Schedule, every: u32) -> UnixSeconds {
+    let of_lane = |lane: &Algorithm| {
+        let keys = ring.keys().iter().filter(|key| key.public.alg() == *lane);
+        let (mut over_at, mut ready_at) = (UnixSeconds::MIN, UnixSeconds::MIN);
+        for key in keys {
+            match key.state {
+                State::Signing { signing_since, .. } => over_at = signing_since.saturating_add(every.into()),
+                State::Announced { announced_at } => {
+                    let since = published.since(&key.public).map_or(announced_at, |since| since.max(announced_at));
+                    ready_at = schedule.ready_at(since);
+                }
+                State::Retired { .. } => {}
+            }
+        }
+        // Nothing could take over: a key has to be announced first.
+        if ready_at == UnixSeconds::MIN { UnixSeconds::MIN } else { over_at.max(ready_at) }
+    };
+    schedule.lanes().iter().map(of_lane).min().unwrap_or(UnixSeconds::MAX)
+}
+
 struct Planner<'a> {
     published: &'a Publication,
     schedule: &'a Schedule,

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use countersign_core::UnixSeconds;
 use countersign_core::jwk::Algorithm;
+use countersign_core::plan::{Change, Note, PlanFault, Publication, plan};
+use countersign_core::schedule::Schedule;
 
-use crate::ring::{Keyring, KeyringFault};
+use crate::local::KeyFault;
+use crate::ring::{Keyring, KeyringFault, NewKey};
 
 /// Why a file of secrets is not used.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,12 @@ pub enum FileFault {
     /// What it holds.
     #[error("cannot use {0}")]
     Keyring(PathBuf, #[source] KeyringFault),
+    /// What is asked of it.
+    #[error(transparent)]
+    Plan(#[from] PlanFault),
+    /// A key could not be made.
+    #[error("cannot make a key")]
+    Key(#[from] KeyFault),
 }
 
 fn io_fault(path: &Path) -> impl Fn(io::Error) -> FileFault + '_ {
@@ -130,6 +139,26 @@ impl KeyringFile {
     /// The same for a file that is there: if it has gone, somebody took it away, and no other ring takes its place.
     pub fn reopen(&self, lanes: &[Algorithm], now: UnixSeconds) -> Result<(Keyring, Vec<Algorithm>), FileFault> {
         self.with_lanes(lanes, now, false)
+    }
+
+    /// Change it, under the lock: what people should know of that, and the ring after it. The file is what is published,
+    /// since `serve` takes it over within a second.
+    pub fn change(
+        &self,
+        schedule: &Schedule,
+        change: &Change,
+        imported: Option<NewKey>,
+        now: UnixSeconds,
+    ) -> Result<(Vec<Note>, Keyring), FileFault> {
+        let _lock = Lock::of(self.path.parent().unwrap_or(Path::new(".")))?;
+        let keyring = self.read(now)?;
+        let ring = keyring.public();
+        let plan = plan(ring, &Publication::of_ring(ring), schedule, change, now)?;
+        let made = plan.make().iter().map(|make| NewKey::generate(make.lane)).collect::<Result<_, _>>()?;
+        let next = keyring.next(&plan, made, imported, None);
+        let next = next.map_err(|fault| FileFault::Keyring(self.path.clone(), fault))?;
+        write_private(&self.path, &next.to_json())?;
+        Ok((plan.notes().to_vec(), next))
     }
 
     fn with_lanes(

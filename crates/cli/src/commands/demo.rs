@@ -20,6 +20,7 @@ use crate::out::{self, Lines};
 use crate::serve::Server;
 use crate::serve::credentials::{Credential, Credentials};
 use crate::serve::data::Data;
+use crate::serve::rotation::Rotation;
 
 /// Run the demonstration. Told to stop, it cleans up all the same.
 pub async fn run() -> anyhow::Result<Ending> {
@@ -35,7 +36,7 @@ pub async fn run() -> anyhow::Result<Ending> {
     out::say(format_args!(
         "1. An issuer starts at {issuer}, with a key ring that is made for it and the example policy."
     ));
-    let data = Data::open(directory.path(), None, issuer.clone())?;
+    let data = Data::open(directory.path(), None, issuer.clone(), Rotation::default())?;
     let records: Arc<Mutex<Vec<String>>> = Arc::default();
     let sink = Arc::clone(&records);
     let audit = Arc::new(move |line| {

@@ -1,6 +1,7 @@
 //! One module a command. Tokens and machine-readable output go to stdout alone, everything for people to stderr.
 
 pub mod demo;
+pub mod keys;
 pub mod policy;
 pub mod serve;
 pub mod token;

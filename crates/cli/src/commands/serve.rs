@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use countersign_core::schedule;
 use countersign_core::url::IssuerUrl;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Ending;
+use super::keys::Times;
 use crate::out::{self, Lines};
 use crate::serve::data::Data;
+use crate::serve::rotation::Rotation;
 use crate::serve::{Server, audit_to, greeting};
 
 /// Run the issuer on this machine, with real SigV4 verification.
@@ -29,6 +32,11 @@ pub struct Args {
     /// The issuer URL in tokens and discovery [default: the address that it listens on]
     #[arg(long, value_name = "URL")]
     issuer_url: Option<String>,
+    /// Let each key sign for this long, as 720h; a new one is announced ahead of it [default: keys are rotated by `keys rotate` alone]
+    #[arg(long, value_name = "DURATION", value_parser = schedule::duration)]
+    rotate_every: Option<u32>,
+    #[command(flatten)]
+    times: Times,
     /// Listen on other addresses than loopback, over plain http: whoever sees the traffic sees the tokens
     #[arg(long)]
     dangerous_listen_anywhere: bool,
@@ -47,6 +55,7 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
         bail!("--issuer-url: clients take a URL that ends in /token for the token endpoint itself");
     }
     let given = args.issuer_url.as_deref().map(IssuerUrl::local).transpose().context("--issuer-url")?;
+    let keys = Rotation::new(args.rotate_every, args.times)?;
     let directory = match args.data_dir {
         Some(directory) => directory,
         None => default_directory()?,
@@ -58,7 +67,7 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
         Some(issuer) => issuer,
         None => IssuerUrl::local(&format!("http://{}", loopback(listener.local_addr()?)))?,
     };
-    let data = Data::open(&directory, args.policy.as_deref(), issuer)?;
+    let data = Data::open(&directory, args.policy.as_deref(), issuer, keys)?;
     let log = Lines::to(io::stderr())?;
     let server = Server::new(listener, data, audit_to(out::stdout()?)?, log.clone())?;
     out::say(format_args!("{}", greeting(server.data(), server.address())));

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::{Context as _, bail};
-use countersign_core::bounds::Bounds;
 use countersign_core::jwk::Algorithm;
 use countersign_core::policy::Policy;
 use countersign_core::url::IssuerUrl;
@@ -19,6 +18,7 @@ use countersign_keys::file::{KeyringFile, Lock, read_private, write_private};
 use countersign_keys::{Keyring, file::FileFault};
 
 use super::credentials::Credentials;
+use super::rotation::Rotation;
 use crate::clock;
 use crate::commands::policy::load_policy;
 
@@ -54,6 +54,7 @@ pub struct Data {
     directory: PathBuf,
     policy_path: PathBuf,
     issuer: IssuerUrl,
+    rotation: Rotation,
     /// The files that this start made.
     made: Vec<&'static str>,
     profiles: Vec<String>,
@@ -64,7 +65,12 @@ pub struct Data {
 
 impl Data {
     /// Open the directory, and make what is missing in it. `policy` wins over the directory's own.
-    pub fn open(directory: &Path, policy: Option<&Path>, issuer: IssuerUrl) -> anyhow::Result<Self> {
+    pub fn open(
+        directory: &Path,
+        policy: Option<&Path>,
+        issuer: IssuerUrl,
+        rotation: Rotation,
+    ) -> anyhow::Result<Self> {
         if !directory.exists() {
             fs::DirBuilder::new()
                 .recursive(true)
@@ -106,11 +112,13 @@ impl Data {
             made.push("keyring.json");
         }
         let (keyring, _) = keyring_file.open(&lanes(&policy), clock::now())?;
-        let current = Snapshot::new(&issuer, Arc::new(policy), Arc::new(keyring), Arc::new(credentials))?;
+        let max_age = rotation.bounds().max_age;
+        let current = Snapshot::new(&issuer, max_age, Arc::new(policy), Arc::new(keyring), Arc::new(credentials))?;
         Ok(Self {
             directory: directory.to_owned(),
             policy_path,
             issuer,
+            rotation,
             made,
             profiles,
             shared_is_current,
@@ -154,8 +162,8 @@ impl Data {
         self.shared_is_current
     }
 
-    /// Look whether a file has changed, and take over what is good. What could not be read is tried again the next time;
-    /// the faults are for the log, each once as long as it lasts.
+    /// Look whether a file has changed, and take over what is good; rotate the keys if it is time for that. What could not be
+    /// done is tried again the next time; what comes back is for the log, each fault once as long as it lasts.
     pub fn refresh(&self) -> Vec<String> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let keyring_file = KeyringFile::in_directory(&self.directory);
@@ -179,7 +187,8 @@ impl Data {
             credentials = take(read, &credentials, credentials_stamp, found[2], &mut faults);
         }
         let mut swap = |policy: &Arc<Policy>, keyring: &Arc<Keyring>, credentials: &Arc<Credentials>| {
-            let new = Snapshot::new(&self.issuer, Arc::clone(policy), Arc::clone(keyring), Arc::clone(credentials));
+            let (max_age, issuer) = (self.rotation.bounds().max_age, &self.issuer);
+            let new = Snapshot::new(issuer, max_age, Arc::clone(policy), Arc::clone(keyring), Arc::clone(credentials));
             match new {
                 Ok(new) => *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new),
                 Err(fault) => faults.push(format!("{fault:#} (the last good copy stays in use)")),
@@ -203,9 +212,20 @@ impl Data {
                 }
             }
         }
+        // Of what is there now: what this writes is seen the next time.
+        let current = self.current();
+        let rotated = self.rotation.when_due(&keyring_file, current.keyring.public(), current.policy.lanes());
+        let notes = match rotated {
+            Ok(notes) => notes,
+            Err(fault) => {
+                faults.push(format!("the keys cannot be rotated: {fault:#}"));
+                Vec::new()
+            }
+        };
         watched.stamps = stamps;
         let known = std::mem::replace(&mut watched.faults, faults.clone());
-        faults.into_iter().filter(|fault| !known.contains(fault)).collect()
+        let new = faults.into_iter().filter(|fault| !known.contains(fault));
+        notes.iter().map(ToString::to_string).chain(new).collect()
     }
 }
 
@@ -234,11 +254,11 @@ struct Watched {
 impl Snapshot {
     fn new(
         issuer: &IssuerUrl,
+        max_age: u32,
         policy: Arc<Policy>,
         keyring: Arc<Keyring>,
         credentials: Arc<Credentials>,
     ) -> anyhow::Result<Self> {
-        let max_age = Bounds::default().max_age;
         let jwks = PublicDocument::jwks(&keyring.public().published()?, max_age)?;
         let lanes: BTreeSet<Algorithm> = keyring.public().lanes();
         let discovery = PublicDocument::discovery(issuer, &format!("{issuer}/token"), &lanes, max_age);

@@ -6,6 +6,7 @@
 
 pub mod credentials;
 pub mod data;
+pub mod rotation;
 
 use std::convert::Infallible;
 use std::fmt::Write as _;

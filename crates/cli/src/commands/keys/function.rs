@@ -1,0 +1,79 @@
+//! The rotator function, asked through Lambda (`lambda:InvokeFunction`).
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
+use serde_json::Value;
+
+use crate::client::patiently;
+
+/// A rotation makes some twenty calls to AWS.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What a function made of a question.
+pub(super) enum Answered {
+    /// Its answer.
+    With(Value),
+    /// What was asked for cannot be: the text says why.
+    Refused(String),
+}
+
+/// A function in AWS.
+pub(super) struct Function {
+    client: Client,
+    name: String,
+}
+
+impl Function {
+    /// The function of this name or ARN, with the default AWS credential chain.
+    pub(super) async fn find(name: &str, region: Option<&str>) -> anyhow::Result<Self> {
+        // Once: a change that was made and whose answer was lost must not be made again unasked.
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build());
+        let of_arn = name.split(':').nth(3).filter(|_| name.starts_with("arn:"));
+        if let Some(region) = region.or(of_arn) {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        let config = patiently("looking for AWS credentials", Box::pin(loader.load())).await;
+        if config.region().is_none() {
+            bail!("no region: say --region, or set AWS_REGION");
+        }
+        Ok(Self { client: Client::new(&config), name: name.to_owned() })
+    }
+
+    /// Ask it. The payload may hold a private key, and appears nowhere.
+    pub(super) async fn ask(&self, question: &Value) -> anyhow::Result<Answered> {
+        let name = &self.name;
+        let payload = Blob::new(serde_json::to_vec(question)?);
+        let asked = self.client.invoke().function_name(name).payload(payload).send();
+        let answer = patiently(&format!("waiting for {name}"), Box::pin(asked)).await;
+        let answer = answer.map_err(|error| anyhow!(words(&error))).with_context(|| format!("cannot ask {name}"))?;
+        let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        let value: Value =
+            serde_json::from_slice(&payload).with_context(|| format!("{name} does not answer in JSON"))?;
+        if answer.function_error.is_none() {
+            return Ok(Answered::With(value));
+        }
+        let member = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match member("errorType").as_str() {
+            "Refused" => Ok(Answered::Refused(member("errorMessage"))),
+            kind => bail!("{name} failed ({kind}): {}", member("errorMessage")),
+        }
+    }
+}
+
+/// The error and its causes, in the words that they have for people.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
