@@ -1,7 +1,8 @@
 """The second half of scripts/package: looks at the binaries that were built, and writes the zips.
 
-`package.py --arch ARCH --glibc 2.34 --budget BYTES --forbid FOLDER... OUT NAME...` makes OUT/NAME.zip of OUT/NAME/bootstrap,
-and OUT/SHA256SUMS. It reads ELF by itself, since objdump and readelf are not on every machine that can build.
+`package.py --arch ARCH --glibc 2.34 --forbid FOLDER... OUT NAME=BYTES...` makes OUT/NAME.zip of OUT/NAME/bootstrap, of at
+most so many bytes, and OUT/SHA256SUMS. It reads ELF by itself, since objdump and readelf are not on every machine that can
+build.
 """
 
 import argparse
@@ -105,31 +106,36 @@ def write_zip(path: Path, data: bytes) -> None:
         archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
 
 
+def named(argument: str) -> tuple[str, int]:
+    """NAME=BYTES."""
+    name, _, budget = argument.partition("=")
+    return name, int(budget)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--arch", choices=MACHINES, required=True)
     parser.add_argument("--glibc", required=True)
-    parser.add_argument("--budget", type=int, required=True)
     parser.add_argument("--forbid", action="append", default=[])
     parser.add_argument("out", type=Path)
-    parser.add_argument("names", nargs="+")
+    parser.add_argument("functions", type=named, metavar="NAME=BYTES", nargs="+")
     options = parser.parse_args()
     # `/src/` or `/build/` is part of many paths that are no folder of this machine.
     forbidden = sorted({folder for folder in options.forbid if folder.rstrip("/").count("/") > 1})
 
     wrong, sums = [], []
-    print(f"{'function':<12} {'arch':<7} {'zip bytes':>10} {'MiB':>6} {'unzipped':>10}  sha256 of the zip")
-    for name in options.names:
+    print(f"{'function':<15} {'arch':<7} {'zip bytes':>10} {'MiB':>6} {'unzipped':>10}  sha256 of the zip")
+    for name, budget in options.functions:
         binary, package = options.out / name / "bootstrap", options.out / f"{name}.zip"
         data = binary.read_bytes()
         write_zip(package, data)
         size = package.stat().st_size
         digest = hashlib.sha256(package.read_bytes()).hexdigest()
         sums += [f"{digest}  {package.name}", f"{hashlib.sha256(data).hexdigest()}  {name}/bootstrap"]
-        print(f"{name:<12} {options.arch:<7} {size:>10} {size / 2**20:>6.2f} {len(data):>10}  {digest}")
+        print(f"{name:<15} {options.arch:<7} {size:>10} {size / 2**20:>6.2f} {len(data):>10}  {digest}")
         wrong += [f"{name} {problem}" for problem in problems(data, options.arch, options.glibc, forbidden)]
-        if size > options.budget:
-            wrong.append(f"{name}.zip has {size} bytes, and the budget is {options.budget}")
+        if size > budget:
+            wrong.append(f"{name}.zip has {size} bytes, and the budget is {budget}")
     sys.stdout.flush()
     (options.out / "SHA256SUMS").write_text("".join(f"{line}\n" for line in sums))
     for problem in wrong:

@@ -2,10 +2,10 @@
 //! from a file.
 
 mod policy;
+mod signer;
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicU64;
 
 use aws_sdk_secretsmanager::Client as SecretsManager;
 use countersign_aws::client::{self, SdkConfig};
@@ -19,15 +19,15 @@ use countersign_core::audit::{Audit, Outcome};
 use countersign_core::bounds::Bounds;
 use countersign_core::caller::is_org_id;
 use countersign_core::issue::{Ask, Issuer};
-use countersign_core::jwk::{Jwk, KeyId};
-use countersign_core::jws::{Signer, SigningInput, Unavailable};
+use countersign_core::jwk::KeyId;
 use countersign_core::policy::Policy;
 use countersign_core::response::{ErrorCode, Response};
+use countersign_keys::Keyring;
 use countersign_keys::secret::{Secret, SecretArn};
-use countersign_keys::{Keyring, LocalKey};
 use futures_util::FutureExt as _;
 
 use policy::PolicySource;
+use signer::Signers;
 
 /// The function, ready for requests.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ pub struct JwtIssuer {
     issuer: Issuer,
     ring: Snapshot<Keyring>,
     policy: Snapshot<Policy>,
+    signers: Signers,
 }
 
 struct Configuration {
@@ -93,7 +94,7 @@ impl JwtIssuer {
             |text: &[u8]| Keyring::from_json(text, told::now()).map_err(|error| SourceFault::of("key ring", &error));
         let ring = Snapshot::new("key ring", bounds, fetch, parse);
         let policy = policy.snapshot(&aws, bounds);
-        let this = Self { function, gateway, issuer, ring, policy };
+        let this = Self { function, gateway, issuer, ring, policy, signers: Signers::new(&aws) };
         this.sources().await;
         Ok(this)
     }
@@ -142,10 +143,7 @@ impl Handler for JwtIssuer {
             body: &request.body,
         };
         let signing_time = AtomicU64::new(0);
-        let signer = |kid: &KeyId| {
-            let key = ring.as_ref()?.value.signer(kid)?;
-            Some(Timed { key, micros: &signing_time })
-        };
+        let signer = |kid: &KeyId| self.signers.of(&ring.as_ref()?.value, kid, &signing_time);
         let (now, token_id) = (told::now(), told::unique());
         let (held, keys) = (policy.as_ref().map(|held| &*held.value), ring.as_ref().map(|held| held.value.public()));
         let (response, audit) = self.issuer.issue(&ask, held, keys, signer, now, &token_id).await;
@@ -161,24 +159,5 @@ impl Handler for JwtIssuer {
         metrics.extend(ring.map(|held| Metric::age("RingAge", held.age)));
         metrics.extend(policy.map(|held| Metric::age("PolicyAge", held.age)));
         self.record(&audit, &metrics).err().unwrap_or(response)
-    }
-}
-
-/// A key, and how long it takes to sign.
-struct Timed<'k> {
-    key: &'k LocalKey,
-    micros: &'k AtomicU64,
-}
-
-impl Signer for Timed<'_> {
-    fn key(&self) -> &Jwk {
-        self.key.key()
-    }
-
-    async fn sign(&self, input: &SigningInput) -> Result<Vec<u8>, Unavailable> {
-        let began = Instant::now();
-        let signed = self.key.sign(input).await;
-        self.micros.store(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        signed
     }
 }

@@ -4,6 +4,8 @@
 //! never printed. The function that publishes the JWKS does not link this package.
 
 pub mod file;
+#[cfg(feature = "kms")]
+pub mod kms;
 pub mod local;
 pub mod ring;
 #[cfg(feature = "secrets-manager")]

@@ -1,11 +1,14 @@
 //! AWS as far as a test needs it: moto in a process of its own, with a [`Gate`] in front that fails when it is told to.
 //!
 //! **Owns** the server, its credentials and what is put into it. **Refuses** to be taken for AWS: moto checks no
-//! signature, evaluates no policy and throttles nobody. The gate words the failures, and whoever fills the server does it
+//! signature, evaluates no policy and throttles nobody. Where it answers otherwise than AWS documents, and it matters to
+//! us, `moto/*.py` put it right as it starts. The gate words the failures, and whoever fills the server does it
 //! behind the gate, with the AWS command line, so that what a function reads was written by other code.
 
+mod call;
 mod fault;
 mod gate;
+mod hold;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +19,7 @@ use serde_json::Value;
 pub use self::fault::{Fault, Service};
 pub use self::gate::Gate;
 use self::server::{Certificates, Server};
+use crate::clock::Clock;
 use crate::tools::{self, isolated, write_private};
 
 /// `AWS_ACCESS_KEY_ID` of every client.
@@ -47,7 +51,19 @@ impl Moto {
     /// # Panics
     /// If it does not answer within a minute, with its output.
     pub fn start() -> Self {
-        let server = Server::start(None);
+        Self::behind_a_gate(None)
+    }
+
+    /// The same in the time of `clock`: what it dates, and what it lets end, follows that.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn start_with(clock: &Clock) -> Self {
+        Self::behind_a_gate(Some(clock))
+    }
+
+    fn behind_a_gate(clock: Option<&Clock>) -> Self {
+        let server = Server::start(None, clock);
         let front = Front::Gate(Gate::start(server.address()));
         Self { server, front }
     }
@@ -59,7 +75,7 @@ impl Moto {
     pub fn start_tls() -> Self {
         let certificates = Certificates::make();
         let front = Front::Tls { ca_bundle: certificates.ca_bundle() };
-        Self { server: Server::start(Some(certificates)), front }
+        Self { server: Server::start(Some(certificates), None), front }
     }
 
     /// Where a client finds it: the gate's origin, or the server's own if it speaks TLS.

@@ -10,22 +10,26 @@
 
 mod binary;
 mod invocation;
+mod invoke_api;
 mod process;
 mod runtime_api;
+mod sandbox;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 pub use self::binary::function;
 pub use self::invocation::{Answer, Invocation};
+pub use self::invoke_api::InvokeApi;
 use self::process::Process;
 use self::runtime_api::RuntimeApi;
+use self::sandbox::Sandbox;
+use crate::clock::Clock;
 use crate::loopback::Server;
 
 /// How long a start, or an invocation beyond its own time-out, may take. A hundred may run on a machine at once.
@@ -42,13 +46,12 @@ pub struct Setup {
     binary: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    clock: Option<Clock>,
 }
 
 /// A function that runs. Dropping it kills the process, as Lambda does, and prints its output if the test has failed.
 pub struct Function {
-    // Before the server: who is killed first does not complain about a Runtime API that has gone.
-    process: Process,
-    api: Arc<RuntimeApi>,
+    sandbox: Arc<Sandbox>,
     _server: Server,
     started: Instant,
 }
@@ -56,7 +59,7 @@ pub struct Function {
 impl Setup {
     /// A function whose program is `binary`; [`function`] finds those of this workspace.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        Self { binary: binary.into(), arguments: Vec::new(), environment: Vec::new() }
+        Self { binary: binary.into(), arguments: Vec::new(), environment: Vec::new(), clock: None }
     }
 
     /// Adds an argument. Lambda gives none: this is for a program that is run by an interpreter.
@@ -80,12 +83,19 @@ impl Setup {
         self
     }
 
+    /// Lets it live in the time of `clock`, and tells it deadlines in that time.
+    #[must_use]
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = Some(clock.clone());
+        self.envs(clock.environment())
+    }
+
     /// Starts it and does not wait: an event that is sent now is its first.
     ///
     /// # Panics
     /// If the program cannot be run at all.
     pub fn start(self) -> Function {
-        let api = Arc::new(RuntimeApi::default());
+        let api = Arc::new(RuntimeApi::new(self.clock));
         let handler = Arc::clone(&api);
         let server = Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), move |request| {
             let api = Arc::clone(&handler);
@@ -117,7 +127,7 @@ impl Setup {
             .envs(self.environment);
         let started = Instant::now();
         let process = Process::start(command);
-        Function { process, api, _server: server, started }
+        Function { sandbox: Arc::new(Sandbox { process, api }), _server: server, started }
     }
 }
 
@@ -137,26 +147,9 @@ impl Function {
     /// # Panics
     /// As [`Self::invoke`]; in time is a minute more than the time-out that the function was told.
     pub fn invoke_with(&self, invocation: Invocation) -> Answer {
-        let patience = invocation.timeout + PATIENCE;
-        let id = invocation.request_id.clone();
-        let answered = self.api.queue(invocation);
-        let began = Instant::now();
-        loop {
-            // Asked before the wait: what a process posts just before its end is then here after it.
-            let ended = self.process.exit_status();
-            match (answered.recv_timeout(LOOK), ended) {
-                (Ok(posted), _) => return Answer::read(&posted).unwrap_or_else(|why| self.fail(&why)),
-                (Err(RecvTimeoutError::Disconnected), _) => {
-                    self.fail(&format!("the request id {id} was used twice at once"))
-                }
-                (Err(RecvTimeoutError::Timeout), Some(status)) => {
-                    self.fail(&format!("the function ended during the invocation {id} ({status})"))
-                }
-                (Err(RecvTimeoutError::Timeout), None) if began.elapsed() > patience => {
-                    self.fail(&format!("the invocation {id} is not answered after {patience:?}"))
-                }
-                (Err(RecvTimeoutError::Timeout), None) => {}
-            }
+        match self.sandbox.invoke(invocation) {
+            Ok(posted) => Answer::read(&posted).unwrap_or_else(|why| self.fail(&why)),
+            Err(failure) => self.fail(&failure.to_string()),
         }
     }
 
@@ -167,10 +160,10 @@ impl Function {
     pub fn wait_until_ready(&self) -> Instant {
         let began = Instant::now();
         loop {
-            if let Some(at) = self.api.ready(LOOK) {
+            if let Some(at) = self.sandbox.api.ready(LOOK) {
                 return at;
             }
-            if let Some(status) = self.process.exit_status() {
+            if let Some(status) = self.sandbox.process.exit_status() {
                 self.fail(&format!("the function ended before it asked for an event ({status})"));
             }
             if began.elapsed() > PATIENCE {
@@ -186,12 +179,12 @@ impl Function {
     pub fn init_error(&self) -> Value {
         let began = Instant::now();
         loop {
-            let ended = self.process.exit_status();
-            if self.api.ready(LOOK).is_some() {
+            let ended = self.sandbox.process.exit_status();
+            if self.sandbox.api.ready(LOOK).is_some() {
                 self.fail("the function asked for an event, and should have failed to initialize");
             }
             if let Some(status) = ended {
-                let report = self.api.init_error();
+                let report = self.sandbox.api.init_error();
                 return report.unwrap_or_else(|| self.fail(&format!("the function ended without a report ({status})")));
             }
             if began.elapsed() > PATIENCE {
@@ -202,7 +195,7 @@ impl Function {
 
     /// How the process ended; nothing while it runs.
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        self.process.exit_status()
+        self.sandbox.process.exit_status()
     }
 
     /// The moment just before the process was started.
@@ -212,12 +205,12 @@ impl Function {
 
     /// What it wrote to stdout so far.
     pub fn stdout(&self) -> String {
-        self.process.stdout()
+        self.sandbox.process.stdout()
     }
 
     /// What it wrote to stderr so far.
     pub fn stderr(&self) -> String {
-        self.process.stderr()
+        self.sandbox.process.stderr()
     }
 
     /// The lines of both streams so far, those of stdout first. Lambda sends both to the log group.
@@ -246,51 +239,57 @@ impl Function {
 
     /// The process id.
     pub fn pid(&self) -> u32 {
-        self.process.pid()
+        self.sandbox.process.pid()
     }
 
     /// The most memory that was ever resident, in bytes (`VmHWM`). Without swap, it is what Lambda bills as used.
     pub fn peak_memory(&self) -> u64 {
-        self.process.memory("VmHWM:")
+        self.sandbox.process.memory("VmHWM:")
     }
 
     /// The memory that is resident now, in bytes (`VmRSS`).
     pub fn resident_memory(&self) -> u64 {
-        self.process.memory("VmRSS:")
+        self.sandbox.process.memory("VmRSS:")
     }
 
     /// How many file descriptors are open.
     pub fn open_descriptors(&self) -> usize {
-        self.process.open_descriptors()
+        self.sandbox.process.open_descriptors()
     }
 
     /// The time on a processor of all threads that live, in nanoseconds' precision. A thread that ends takes its time
     /// with it.
     pub fn cpu_time(&self) -> Duration {
-        self.process.cpu_time()
+        self.sandbox.process.cpu_time()
     }
 
     /// Stops the process where it stands, as Lambda does between two events. Returns when it stands.
     pub fn freeze(&self) {
-        self.process.freeze();
+        self.sandbox.process.freeze();
     }
 
     /// Lets it go on.
     pub fn thaw(&self) {
-        self.process.thaw();
+        self.sandbox.process.thaw();
+    }
+
+    /// Ends the process at once (SIGKILL), wherever it is, and returns when it has ended. Its output can still be read.
+    pub fn kill(&self) {
+        self.sandbox.process.kill();
     }
 
     fn fail(&self, what: &str) -> ! {
         // Drop prints the output too; this one stands in the message, where `should_panic` can look for it.
-        panic!("{what}\n{}", self.process.report())
+        panic!("{what}\n{}", self.sandbox.process.report())
     }
 }
 
 impl Drop for Function {
     fn drop(&mut self) {
-        self.process.kill();
+        // Before the server goes: who is killed first does not complain about a Runtime API that has gone.
+        self.kill();
         if std::thread::panicking() {
-            eprintln!("a function of this test:\n{}", self.process.report());
+            eprintln!("a function of this test:\n{}", self.sandbox.process.report());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the tests of every crate share: a running `serve`, a Lambda function as Lambda runs it, a stand-in for AWS, the
-//! foreign tools, and a verifier that signs nothing.
+//! What the tests of every crate share: a running `serve`, a Lambda function as Lambda runs it, a stand-in for AWS, a
+//! clock that can be moved, the foreign tools, and a verifier that signs nothing.
 //!
 //! **Owns** how a test starts things and where it finds them. **Refuses** to know the package `countersign`: the binary's
 //! path is an argument, so that a test speaks to what users run. Nothing that is shipped links this crate.
@@ -10,11 +10,13 @@
 
 pub mod aws;
 pub mod cast;
+pub mod clock;
 pub mod keys;
 pub mod lambda;
 mod loopback;
 pub mod measure;
 mod output;
+pub mod page;
 pub mod serve;
 pub mod tools;
 pub mod verifier;

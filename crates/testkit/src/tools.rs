@@ -41,6 +41,18 @@ pub fn aws() -> PathBuf {
     installed("venv/bin/aws")
 }
 
+/// libfaketime, which a process preloads. The folder that it is in has the name of Python's version.
+///
+/// # Panics
+/// If it is not there, with the command that installs it.
+pub(crate) fn faketime() -> PathBuf {
+    let lib = installed("venv/lib");
+    let versions = std::fs::read_dir(&lib).unwrap_or_else(|error| panic!("{} cannot be read: {error}", lib.display()));
+    let inside = "site-packages/libfaketime/vendor/libfaketime/src/libfaketime.so.1";
+    let found = versions.filter_map(|version| Some(version.ok()?.path().join(inside))).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("{}/*/{inside} is not there: run scripts/tools", lib.display()))
+}
+
 /// A command that sees nothing of the machine's AWS settings, proxies or home directory, and no key of the person who
 /// runs the tests. `home` is the folder that it takes for its home.
 pub fn isolated(program: impl AsRef<Path>, home: &Path) -> Command {

@@ -1,78 +1,42 @@
 //! The stand-in for AWS, seen by clients that are not ours: botocore (`client.py`) and `curl`.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+mod client;
+
+use std::io::ErrorKind;
 use std::net::TcpStream;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
+use client::Client;
 use serde_json::{Value, json};
 use testkit::aws::{ACCOUNT, Fault, Moto, SESSION_TOKEN, Service};
 use testkit::tools;
 
 const TEXT: &str = "two lines,\nthe second with \"quotes\" and \u{fc}\n";
 
-/// A process that sends what it is told to, with the environment that a function gets.
-struct Client {
-    child: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Client {
-    fn of(moto: &Moto) -> Self {
-        Self::with(moto.environment())
-    }
-
-    fn with(environment: Vec<(String, String)>) -> Self {
-        let mut python = tools::isolated(tools::python(), &std::env::temp_dir());
-        python.arg(tools::workspace_root().join("crates/testkit/tests/client.py"));
-        let mut child =
-            python.envs(environment).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("Python starts");
-        let requests = child.stdin.take().expect("it is piped");
-        let answers = BufReader::new(child.stdout.take().expect("it is piped"));
-        Self { child, requests, answers }
-    }
-
-    fn send(&mut self, service: &str, operation: &str, parameters: &Value) {
-        writeln!(self.requests, "{}", json!([service, operation, parameters])).expect("it reads");
-    }
-
-    /// What became of the request: the answer, or the client's own words for the failure.
-    fn receive(&mut self) -> Result<Value, String> {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("it writes");
-        let mut result: Value = serde_json::from_str(&line).expect("it writes JSON");
-        match result["error"].as_str() {
-            Some(why) => Err(why.to_owned()),
-            None => Ok(result["answer"].take()),
-        }
-    }
-
+/// A client that asks for what the tests put.
+trait Reader {
     /// What the service holds of the text that the tests put.
-    fn text(&mut self, service: Service) -> Result<String, String> {
-        match service {
-            Service::SecretsManager => self.send("secretsmanager", "get_secret_value", &json!({"SecretId": "ring"})),
-            Service::Ssm => self.send("ssm", "get_parameter", &json!({"Name": "/policy"})),
-            Service::S3 => self.send("s3", "get_object", &json!({"Bucket": "policies", "Key": "policy.yaml"})),
-        }
-        let answer = self.receive()?;
-        let text = match service {
-            Service::SecretsManager => &answer["SecretString"],
-            Service::Ssm => &answer["Parameter"]["Value"],
-            Service::S3 => &answer["Body"],
-        };
-        Ok(text.as_str().expect("a service answers with what was put").to_owned())
-    }
+    fn text(&mut self, service: Service) -> Result<String, String>;
 
     fn complaint(&mut self, service: Service) -> String {
         self.text(service).expect_err("this request fails")
     }
 }
 
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Reader for Client {
+    fn text(&mut self, service: Service) -> Result<String, String> {
+        let (answer, field) = match service {
+            Service::SecretsManager => {
+                (self.call("secretsmanager", "get_secret_value", &json!({"SecretId": "ring"}))?, "/SecretString")
+            }
+            Service::Ssm => (self.call("ssm", "get_parameter", &json!({"Name": "/policy"}))?, "/Parameter/Value"),
+            Service::S3 => {
+                (self.call("s3", "get_object", &json!({"Bucket": "policies", "Key": "policy.yaml"}))?, "/Body")
+            }
+            Service::Kms | Service::Lambda => unreachable!("{service:?} holds no text"),
+        };
+        let text = answer.pointer(field).and_then(Value::as_str);
+        Ok(text.expect("a service answers with what was put").to_owned())
     }
 }
 

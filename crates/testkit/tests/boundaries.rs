@@ -126,18 +126,29 @@ fn the_signing_crate_signs_and_does_nothing_else() {
         "countersign-keys",
         &built_with("countersign-keys", "--no-default-features"),
         &["tokio*", "hyper*", "http", "reqwest", "rustls", "aws-config", "aws-sdk-*", "aws-sigv4"],
-        "the private half has no way out: nothing in it opens a connection, unless the secret's client is asked for",
+        "the private half has no way out: nothing in it opens a connection, unless a client is asked for",
     );
-    reaches_none("countersign-keys", &["reqwest", "aws-config", "aws-sdk-ssm", "aws-sdk-s3"], "it fetches one secret");
+    has_none(
+        "countersign-keys",
+        &built_with("countersign-keys", "--features=secrets-manager"),
+        &["aws-sdk-kms"],
+        "who keeps the keys in the secret has no use for a second client",
+    );
+    reaches_none(
+        "countersign-keys",
+        &["reqwest", "aws-config", "aws-sdk-ssm", "aws-sdk-s3"],
+        "it fetches one secret, and asks KMS for keys and signatures",
+    );
 }
 
 /// What a function was made of as it is shipped, by cargo's own account of it. Each is built by itself, since a
 /// build of the whole workspace would give it the features that others ask for.
 fn function_is_built_from(name: &str) -> BTreeMap<String, BTreeSet<String>> {
     testkit::lambda::function(name);
+    let (package, features) = name.strip_suffix("-kms").map_or((name, ""), |package| (package, "kms"));
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--profile", "function", "--locked", "--offline", "--quiet", "--package", name])
-        .args(["--message-format", "json"])
+        .args(["build", "--profile", "function", "--locked", "--offline", "--quiet", "--package", package])
+        .args(["--features", features, "--bin", name, "--message-format", "json"])
         .current_dir(testkit::tools::workspace_root())
         .output()
         .expect("cargo runs");
@@ -152,7 +163,7 @@ fn function_is_built_from(name: &str) -> BTreeMap<String, BTreeSet<String>> {
         let (package, version) = rest.split_once('@').unwrap_or((folder, rest));
         packages.entry(package.to_owned()).or_default().insert(version.to_owned());
     }
-    for part in [name, "countersign-core", "countersign-aws", "aws-sdk-ssm"] {
+    for part in [package, "countersign-core", "countersign-aws", "aws-sdk-ssm"] {
         assert!(packages.contains_key(part), "not what {name} is built from, without {part}: {packages:?}");
     }
     packages
@@ -182,7 +193,7 @@ fn the_published_jwks_function_cannot_read_or_hold_a_private_key() {
 
 #[test]
 fn the_functions_are_built_from_nothing_that_only_others_need() {
-    for name in ["jwt-issuer", "jwks"] {
+    for name in ["jwt-issuer", "jwt-issuer-kms", "jwks"] {
         has_none(
             name,
             &function_is_built_from(name),
@@ -201,6 +212,21 @@ fn the_functions_are_built_from_nothing_that_only_others_need() {
             "what a function holds is what it has to start with, and what has to be watched",
         );
     }
+}
+
+#[test]
+fn the_issuer_speaks_to_kms_only_where_it_was_asked_for() {
+    has_none(
+        "jwt-issuer",
+        &function_is_built_from("jwt-issuer"),
+        &["aws-sdk-kms"],
+        "whoever keeps the keys in the secret has nothing to ask KMS for, and a smaller package",
+    );
+    assert!(
+        function_is_built_from("jwt-issuer-kms").contains_key("aws-sdk-kms"),
+        "a function that is to sign with keys of KMS has no client for it"
+    );
+    has_none("jwks", &built_from("jwks"), &["aws-sdk-kms"], "no feature of it may sign");
 }
 
 #[test]

@@ -5,8 +5,10 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde_json::json;
+use hyper::http::request::Parts;
+use serde_json::{Value, json};
 
+use super::call;
 use crate::loopback::Answer;
 
 /// The id that every failure of the gate has, so that a log can be searched for it.
@@ -21,6 +23,10 @@ pub enum Service {
     Ssm,
     /// S3.
     S3,
+    /// Key Management Service.
+    Kms,
+    /// Lambda, as the service that configures and invokes functions.
+    Lambda,
 }
 
 /// What a service does with every request until it is healed.
@@ -43,13 +49,19 @@ pub enum Fault {
 impl Service {
     /// The service that a request is for, by what it says itself. None for all that are not told apart.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        match text("x-amz-target").map(|target| target.split_once('.').map_or(target, |(service, _)| service)) {
-            Some("secretsmanager") => Some(Self::SecretsManager),
-            Some("AmazonSSM") => Some(Self::Ssm),
+        if let Some(target) = call::target(headers) {
+            return match target.split_once('.').map_or(target, |(service, _)| service) {
+                "secretsmanager" => Some(Self::SecretsManager),
+                "AmazonSSM" => Some(Self::Ssm),
+                "TrentService" => Some(Self::Kms),
+                _ => None,
+            };
+        }
+        // S3 is the one that may be asked without a signature.
+        match call::signed_for(headers) {
+            Some("s3") | None => Some(Self::S3),
+            Some("lambda") => Some(Self::Lambda),
             Some(_) => None,
-            // The scope of a signature names the service. S3 is the one that may be asked without a signature.
-            None => text("authorization").is_none_or(|scope| scope.contains("/s3/aws4_request")).then_some(Self::S3),
         }
     }
 }
@@ -59,6 +71,15 @@ pub(super) fn throttled(service: Service) -> Answer {
     match service {
         Service::SecretsManager | Service::Ssm => json_error(400, "ThrottlingException", "message", "Rate exceeded"),
         Service::S3 => xml_error(503, "SlowDown", "Please reduce your request rate."),
+        Service::Kms => {
+            let message = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.";
+            json_error(400, "ThrottlingException", "message", message)
+        }
+        Service::Lambda => rest_error(
+            429,
+            "TooManyRequestsException",
+            &json!({"Type": "User", "message": "Rate Exceeded.", "Reason": "CallerRateLimitExceeded"}),
+        ),
     }
 }
 
@@ -69,16 +90,21 @@ pub(super) fn server_error(service: Service) -> Answer {
         Service::SecretsManager => json_error(500, "InternalServiceError", "Message", message),
         Service::Ssm => json_error(500, "InternalServerError", "message", message),
         Service::S3 => xml_error(500, "InternalError", "We encountered an internal error. Please try again."),
+        Service::Kms => json_error(500, "KMSInternalException", "message", message),
+        Service::Lambda => {
+            rest_error(500, "ServiceException", &json!({"Type": "Service", "Message": "Service is unavailable."}))
+        }
     }
 }
 
-/// The service refuses the caller. The action is the one that a function of ours would try.
-pub(super) fn access_denied(service: Service) -> Answer {
+/// The service refuses the caller what it asks for.
+pub(super) fn access_denied(service: Service, head: &Parts) -> Answer {
     let kind = "AccessDeniedException";
+    let denial = denial(&call::action(service, head));
     match service {
-        Service::SecretsManager => json_error(400, kind, "Message", &denial("secretsmanager:GetSecretValue")),
-        Service::Ssm => json_error(400, kind, "Message", &denial("ssm:GetParameter")),
-        Service::S3 => xml_error(403, "AccessDenied", &denial("s3:GetObject")),
+        Service::SecretsManager | Service::Ssm | Service::Kms => json_error(400, kind, "Message", &denial),
+        Service::S3 => xml_error(403, "AccessDenied", &denial),
+        Service::Lambda => rest_error(403, kind, &json!({"Message": denial})),
     }
 }
 
@@ -93,6 +119,13 @@ fn denial(action: &str) -> String {
 fn json_error(status: u16, kind: &str, field: &str, message: &str) -> Answer {
     let body = json!({"__type": kind, field: message}).to_string();
     error(status, "application/x-amz-json-1.1", "x-amzn-requestid", body)
+}
+
+/// Lambda's REST-JSON: the type stands in a header.
+fn rest_error(status: u16, kind: &'static str, body: &Value) -> Answer {
+    let mut answer = error(status, "application/json", "x-amzn-requestid", body.to_string());
+    answer.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
+    answer
 }
 
 /// S3's REST-XML: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
@@ -123,10 +156,15 @@ mod tests {
         };
         assert_eq!(of("x-amz-target", "secretsmanager.GetSecretValue"), Some(Service::SecretsManager));
         assert_eq!(of("x-amz-target", "AmazonSSM.GetParameter"), Some(Service::Ssm));
-        assert_eq!(of("x-amz-target", "TrentService.Sign"), None);
+        assert_eq!(of("x-amz-target", "TrentService.Sign"), Some(Service::Kms));
+        assert_eq!(of("x-amz-target", "DynamoDB_20120810.GetItem"), None);
         assert_eq!(
             of("authorization", "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, .."),
             Some(Service::S3)
+        );
+        assert_eq!(
+            of("authorization", "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/lambda/aws4_request, .."),
+            Some(Service::Lambda)
         );
         assert_eq!(of("authorization", "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sts/aws4_request, .."), None);
         assert_eq!(Service::of(&HeaderMap::new()), Some(Service::S3));

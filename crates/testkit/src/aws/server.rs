@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::clock::{self, Clock};
 use crate::output::Output;
 use crate::tools::{self, isolated};
 
@@ -15,6 +16,14 @@ const START: Duration = Duration::from_mins(1);
 
 /// What it prints when it listens; the origin follows.
 const READY: &str = "Running on ";
+
+/// moto, with what it gets wrong put right: the texts say what and why.
+const MOTO: &str = concat!(
+    include_str!("moto/kms.py"),
+    include_str!("moto/secretsmanager.py"),
+    include_str!("moto/ssm.py"),
+    include_str!("moto/main.py"),
+);
 
 /// A certificate for 127.0.0.1 and the authority that signed it, in a folder of their own.
 pub(super) struct Certificates(TempDir);
@@ -26,6 +35,8 @@ pub(super) struct Server {
     origin: String,
     folder: TempDir,
     certificates: Option<Certificates>,
+    // It reads the clock's file for as long as it runs.
+    _clock: Option<Clock>,
 }
 
 impl Certificates {
@@ -44,11 +55,12 @@ impl Certificates {
 }
 
 impl Server {
-    /// Starts it, over TLS if there are certificates, and waits until it answers.
-    pub(super) fn start(certificates: Option<Certificates>) -> Self {
+    /// Starts it, over TLS if there are certificates and in another time if there is a clock, and waits until it answers.
+    pub(super) fn start(certificates: Option<Certificates>, clock: Option<&Clock>) -> Self {
         let folder = folder();
         let mut command = isolated(tools::python(), folder.path());
-        command.args(["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]);
+        command.args(["-c", MOTO, "--host", "127.0.0.1", "--port", "0"]);
+        command.envs(clock.map(Clock::environment).unwrap_or_default());
         if let Some(Certificates(certificates)) = &certificates {
             command.arg("--ssl-cert").arg(certificates.path().join("leaf.pem"));
             command.arg("--ssl-key").arg(certificates.path().join("leaf.key"));
@@ -61,7 +73,7 @@ impl Server {
             .spawn()
             .unwrap_or_else(|error| panic!("moto does not start: {error}"));
         let output = Output::read(child.stderr.take().expect("it is piped"));
-        let mut server = Self { child, output, origin: String::new(), folder, certificates };
+        let mut server = Self { child, output, origin: String::new(), folder, certificates, _clock: clock.cloned() };
         server.await_answer();
         server
     }
@@ -113,6 +125,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        clock::sweep(self.child.id());
         if std::thread::panicking() {
             eprintln!("output of moto:\n{}", self.output.settle());
         }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The binary `name` of this workspace as it is shipped, of the profile `function`. The package has its name.
+/// The binary `name` of this workspace as it is shipped, of the profile `function`, or of `rotator` for the one that makes
+/// keys. The package has its name, but for `-kms`.
 ///
 /// # Panics
 /// If it has not been built, or not since one of its sources was changed: a test must speak of what is in the tree.
@@ -11,10 +12,8 @@ pub fn function(name: &str) -> PathBuf {
     let root = crate::tools::workspace_root();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     // A test runs in the folder of its package, and Cargo was started at the root.
-    let folder = root.join(target).join("function");
-    current(&folder, name).unwrap_or_else(|why| {
-        panic!("{why}: run scripts/test, or `cargo build --profile function --locked -p {name}`");
-    })
+    let profile = if name.starts_with("key-rotator") { "rotator" } else { "function" };
+    current(&root.join(target).join(profile), name).unwrap_or_else(|why| panic!("{why}: run scripts/test"))
 }
 
 /// `name` in `folder`, if it is newer than all that the file beside it says it was made from.

@@ -4,6 +4,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::output::Output;
 
 /// A child whose output is read.
@@ -56,6 +57,7 @@ impl Process {
         let mut child = self.child();
         let _ = child.kill();
         let _ = child.wait();
+        clock::sweep(self.pid);
     }
 
     /// A line of `/proc/PID/status` that is in kB, in bytes.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -13,13 +13,14 @@ use tokio::sync::Notify;
 
 use super::NAME;
 use super::invocation::{Invocation, Posted};
+use crate::clock::{self, Clock};
 use crate::loopback::{Answer, Cut, collect};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 
 /// What one function and its tests share.
-#[derive(Default)]
 pub(super) struct RuntimeApi {
+    clock: Option<Clock>,
     state: Mutex<State>,
     queued: Notify,
     first_next: Condvar,
@@ -39,6 +40,11 @@ struct Running {
 }
 
 impl RuntimeApi {
+    /// For a function that lives in the time of `clock`, else in the machine's: a deadline is a moment of that time.
+    pub(super) fn new(clock: Option<Clock>) -> Self {
+        Self { clock, state: Mutex::default(), queued: Notify::new(), first_next: Condvar::new() }
+    }
+
     /// Puts an event at the end of the queue. The receiver gets the function's answer.
     pub(super) fn queue(&self, invocation: Invocation) -> mpsc::Receiver<Posted> {
         let (caller, answered) = mpsc::channel();
@@ -103,7 +109,7 @@ impl RuntimeApi {
             headers.insert(name, HeaderValue::from_str(value).expect("ids are checked when they are given"));
         };
         let since = Instant::now();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
+        let now = self.clock.as_ref().map_or_else(clock::machine, Clock::since_epoch);
         header("content-type", "application/json");
         header("lambda-runtime-aws-request-id", &invocation.request_id);
         header("lambda-runtime-deadline-ms", &(now + invocation.timeout).as_millis().to_string());
