@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::UnixSeconds;
+use crate::bounds::Bounds;
 use crate::jwk::{Algorithm, Jwk, Jwks, KeyId};
 use crate::ring::{Revoked, Ring, RingFault, RingKey, State};
 use crate::schedule::Schedule;
@@ -188,6 +189,14 @@ pub enum Note {
         /// The key.
         kid: KeyId,
     },
+}
+
+impl Note {
+    /// This key leaves the published set now.
+    pub fn revoked(kid: KeyId, bounds: Bounds, now: UnixSeconds) -> Self {
+        let until = later(now, bounds.key_set_lasts());
+        Self::Revoked { kid, until, at_worst: until.saturating_add(bounds.last_good.into()) }
+    }
 }
 
 /// Why there is no plan.
@@ -419,22 +428,24 @@ impl Planner<'_> {
             self.note(Note::RevokedBefore { kid: kid.clone() });
             return Ok(());
         }
-        let held = self.plan.kept.iter().position(|key| key.public.kid() == kid).map(|at| self.plan.kept.remove(at));
-        if held.is_none() && !self.published.keys().any(|key| key.kid() == kid) {
-            return Err(PlanFault::Unknown(kid.clone()));
-        }
+        // Under whatever name it comes back: the key itself is withdrawn, by its thumbprint.
+        let named =
+            self.plan.kept.iter().map(|key| &key.public).chain(self.published.keys()).find(|key| key.kid() == kid);
+        let thumbprint = named.ok_or_else(|| PlanFault::Unknown(kid.clone()))?.thumbprint();
+        let held =
+            self.plan.kept.iter().position(|key| key.public.kid() == kid || key.public.thumbprint() == thumbprint);
+        let held = held.map(|at| self.plan.kept.remove(at));
         let now = self.now;
-        // Under whatever name it comes back: its thumbprint is withdrawn with it.
-        let public = held.as_ref().map(|key| &key.public);
-        let public = public.or_else(|| self.published.keys().find(|key| key.kid() == kid));
-        let names = public.and_then(|key| KeyId::try_from(key.thumbprint()).ok()).filter(|name| name != kid);
+        let mut names = vec![kid.clone()];
+        for name in held.iter().map(|key| key.public.kid().clone()).chain(KeyId::try_from(thumbprint)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         // What is withdrawn need not be published any more, so nothing is said of its being missing.
-        self.plan.notes.retain(|note| !matches!(note, Note::Unpublished { kid: missing, .. } if missing == kid));
-        self.plan.revoked.extend([kid.clone()].into_iter().chain(names).map(|kid| Revoked { kid, at: now }));
-        let bounds = self.schedule.bounds();
-        let until = later(now, bounds.key_set_lasts());
-        let at_worst = until.saturating_add(bounds.last_good.into());
-        self.note(Note::Revoked { kid: kid.clone(), until, at_worst });
+        self.plan.notes.retain(|note| !matches!(note, Note::Unpublished { kid, .. } if names.contains(kid)));
+        self.plan.revoked.extend(names.into_iter().map(|kid| Revoked { kid, at: now }));
+        self.note(Note::revoked(kid.clone(), self.schedule.bounds(), now));
         let Some(RingKey { public, state }) = held else { return Ok(()) };
         let lane = public.alg();
         match state {
@@ -466,7 +477,10 @@ impl Planner<'_> {
         if let Some(present) = self.plan.kept.iter().find(same) {
             return Err(PlanFault::Present(present.public.kid().clone()));
         }
-        // A revoked one is refused by `Ring::new`, whatever its name.
+        let names = [key.kid().as_str(), &key.thumbprint()];
+        if let Some(revoked) = self.plan.revoked.iter().find(|revoked| names.contains(&revoked.kid.as_str())) {
+            return Err(RingFault::Revoked(revoked.kid.clone()).into());
+        }
         let announced_at = self.published.since(key).unwrap_or(now);
         if empty {
             for other in self.schedule.lanes().iter().copied().filter(|other| *other != lane).collect::<Vec<_>>() {

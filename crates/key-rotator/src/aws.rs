@@ -106,7 +106,17 @@ impl Aws {
             |error: Box<dyn Error>| SourceFault::of(format!("the instances of {name} were not ended"), &*error);
         let answer = self.lambda.get_function_configuration().function_name(name).send().await;
         let found = answer.map_err(|error| failed(error.into()))?;
-        let variables = found.environment.and_then(|environment| environment.variables).unwrap_or_default();
+        let (mut variables, mut fault) = (None, None);
+        if let Some(environment) = found.environment {
+            (variables, fault) = (environment.variables, environment.error);
+        }
+        // What it does not show would be wiped.
+        if let Some(fault) = fault {
+            return Err(failed(
+                fault.message.unwrap_or_else(|| "Lambda does not show its environment".to_owned()).into(),
+            ));
+        }
+        let variables = variables.unwrap_or_default();
         let now = (REVOKED_AT.to_owned(), told::now().to_string());
         let environment = Environment::builder().set_variables(Some(variables.into_iter().chain([now]).collect()));
         let update = self.lambda.update_function_configuration().function_name(name).environment(environment.build());

@@ -71,7 +71,11 @@ impl KeyRotator {
                     tracing::warn!("{warning}");
                 }
             }
-            Step::Finish => rotation.finish(version).await?,
+            Step::Finish => {
+                for warning in rotation.finish(version).await? {
+                    tracing::warn!("{warning}");
+                }
+            }
         }
         tracing::info!(version, step = ?event.step, "done");
         Ok(())
@@ -102,7 +106,7 @@ impl Worker for KeyRotator {
         let event = Event::read(event).map_err(|why| Failure { kind: "Event", message: why.to_owned() })?;
         match event {
             Event::Action(action) => Box::pin(self.act(action)).await,
-            Event::Step(step) if step.secret_id != self.secret.as_str() => Err(Failure {
+            Event::Step(step) if !self.secret.names(&step.secret_id) => Err(Failure {
                 kind: "Event",
                 message: "SecretId is another secret than SIGNING_KEY_SECRET_ARN".to_owned(),
             }),

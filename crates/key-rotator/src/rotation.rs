@@ -12,6 +12,10 @@
 //! rotations that started from one ring only one ends; and a version's value never changes, so that a step that is
 //! repeated finds what the first attempt left. Every step may stop after any call, and be called again.
 //!
+//! The parameter has no such lock: the last write wins. So whoever has written looks once more what is current, and writes
+//! that if it is another ring. Between that write and the look, a second rotator that is killed can leave an older set; the
+//! function's reserved concurrency of one is what keeps a second one away.
+//!
 //! **Refuses** a pending ring whose `parent` is no longer current (a revoked key would come back with it), and one that comes
 //! so late that a key would be forgotten before its last token has ended.
 
@@ -149,7 +153,7 @@ impl<'a, S: Store> Rotation<'a, S> {
     pub async fn change(&self, order: Order) -> Result<Report, RotationFault> {
         let version = self.store.unique();
         let revokes = matches!(order, Order::Revoke(_));
-        let notes = self.create(&version, order).await?;
+        let mut notes = self.create(&version, order).await?;
         self.publish(&version).await?;
         let mut warnings = match self.test(&version).await {
             Ok(warnings) => warnings,
@@ -157,7 +161,13 @@ impl<'a, S: Store> Rotation<'a, S> {
             Err(fault @ RotationFault::Test(_)) if revokes => vec![fault.to_string()],
             Err(fault) => return Err(fault),
         };
-        self.finish(&version).await?;
+        warnings.extend(self.finish(&version).await?);
+        for note in &mut notes {
+            // From now on, not from when it was planned: this is the bound that people rely on.
+            if let Note::Revoked { kid, .. } = note {
+                *note = Note::revoked(kid.clone(), self.schedule.bounds(), self.store.now());
+            }
+        }
         if revokes {
             if let Some(previous) = self.store.versions().await?.with(Label::Previous) {
                 self.store.strip(Label::Previous, previous).await?;
@@ -183,10 +193,12 @@ impl<'a, S: Store> Rotation<'a, S> {
             if !versions.has(version, Label::Pending) {
                 return Err(RotationFault::Order { step: "createSecret", why: "this version was withdrawn" });
             }
-            self.pending(&value, &current)?;
+            self.pending(version, &value, &current).await?;
             return Ok(Vec::new());
         }
-        self.delete_forgotten(&versions, &current.keyring).await?;
+        for warning in self.delete_forgotten(&versions, &current.keyring).await? {
+            tracing::warn!("{warning}");
+        }
 
         let (change, imported) = match order {
             Order::Rotate => (Change::Rotate, None),
@@ -239,6 +251,14 @@ impl<'a, S: Store> Rotation<'a, S> {
             }
             let text = text_of(&set).or_else(|_| text_of(&published(pending.public())?))?;
             self.store.publish(&text).await?;
+            // What was current when this set was made may not be any more, and what was revoked since must not stay in it.
+            match self.stage(version, "setSecret").await {
+                Ok(Some(_)) => {}
+                other => {
+                    self.settle(version).await?;
+                    return other.map(drop);
+                }
+            }
             if lacking(pending.public(), self.published_set().await?.as_ref()).is_empty() {
                 return Ok(());
             }
@@ -257,7 +277,7 @@ impl<'a, S: Store> Rotation<'a, S> {
                 if !versions.has(version, Label::Pending) {
                     return Err(RotationFault::Order { step: "testSecret", why: "this version is not pending" });
                 }
-                self.pending(&value, &current)?
+                self.pending(version, &value, &current).await?
             }
             // A ring that no rotation has made has published nothing yet.
             (_, Some(current)) if current.keyring.parent().is_none() => return Ok(Vec::new()),
@@ -268,16 +288,17 @@ impl<'a, S: Store> Rotation<'a, S> {
         self.check_served(keyring.public()).await
     }
 
-    /// `finishSecret`: the pending ring becomes the current one, and what is published is what it says.
-    pub async fn finish(&self, version: &str) -> Result<(), RotationFault> {
+    /// `finishSecret`: the pending ring becomes the current one, and what is published is what it says. What comes back was
+    /// not tidied up.
+    pub async fn finish(&self, version: &str) -> Result<Vec<String>, RotationFault> {
         match self.stage(version, "finishSecret").await {
             Ok(None) => {}
             Ok(Some(Stage { current, pending })) => {
+                self.check(&pending).await?;
                 if !takes_effect_in_time(pending.public(), current.keyring.public(), self.schedule, self.store.now()) {
-                    self.store.strip(Label::Pending, version).await?;
+                    self.withdraw(version).await;
                     return Err(RotationFault::Late);
                 }
-                self.check(&pending).await?;
                 if let Err(fault) = self.store.make_current(version, &current.version).await {
                     // The answer may have been lost, and the label moved all the same.
                     if !self.store.versions().await?.has(version, Label::Current) {
@@ -285,18 +306,13 @@ impl<'a, S: Store> Rotation<'a, S> {
                     }
                 }
             }
-            Err(fault @ RotationFault::Overtaken { .. }) => {
-                // Left there, the label would keep Secrets Manager from rotating again.
-                self.store.strip(Label::Pending, version).await?;
-                return Err(fault);
-            }
             Err(fault) => return Err(fault),
         }
         self.settle(version).await
     }
 
     /// Publish exactly the current ring, whichever that is by now, and tidy up.
-    async fn settle(&self, version: &str) -> Result<(), RotationFault> {
+    async fn settle(&self, version: &str) -> Result<Vec<String>, RotationFault> {
         for attempt in 0.. {
             let versions = self.store.versions().await?;
             let current = self.current(&versions).await?.ok_or(RotationFault::NotThere("the current ring"))?;
@@ -318,16 +334,20 @@ impl<'a, S: Store> Rotation<'a, S> {
         Err(RotationFault::NotThere("the key set"))
     }
 
-    /// Let KMS delete what the ring before named and this one does not.
-    async fn delete_forgotten(&self, versions: &Versions, current: &Keyring) -> Result<(), RotationFault> {
-        let Some(previous) = versions.with(Label::Previous) else { return Ok(()) };
-        let Some(value) = self.store.value(previous).await? else { return Ok(()) };
+    /// Let KMS delete what the ring before named and this one does not. What cannot be deleted keeps nobody from rotating, and
+    /// is tried again by the next rotation.
+    async fn delete_forgotten(&self, versions: &Versions, current: &Keyring) -> Result<Vec<String>, RotationFault> {
+        let Some(previous) = versions.with(Label::Previous) else { return Ok(Vec::new()) };
+        let Some(value) = self.store.value(previous).await? else { return Ok(Vec::new()) };
         // What cannot be read names nothing.
-        let Ok(previous) = Keyring::from_json(&value, self.store.now()) else { return Ok(()) };
-        for (_, id) in previous.kms_keys().filter(|(_, id)| current.kms_keys().all(|(_, kept)| kept != *id)) {
-            self.store.delete(id).await?;
+        let Ok(previous) = Keyring::from_json(&value, self.store.now()) else { return Ok(Vec::new()) };
+        let mut warnings = Vec::new();
+        for (kid, id) in previous.kms_keys().filter(|(_, id)| current.kms_keys().all(|(_, kept)| kept != *id)) {
+            if let Err(fault) = self.store.delete(id).await {
+                warnings.push(format!("the KMS key {} of {kid} is not deleted: {fault}", id.as_str()));
+            }
         }
-        Ok(())
+        Ok(warnings)
     }
 
     /// What a step after the first one finds; nothing if the version is current, because an earlier attempt got as far.
@@ -342,17 +362,28 @@ impl<'a, S: Store> Rotation<'a, S> {
         let value = self.store.value(version).await?;
         let value = value.ok_or(RotationFault::Order { step, why: "createSecret has stored nothing yet" })?;
         let current = self.current(&versions).await?.ok_or(RotationFault::NotThere("the current ring"))?;
-        let pending = self.pending(&value, &current)?;
+        let pending = self.pending(version, &value, &current).await?;
         Ok(Some(Stage { current, pending }))
     }
 
-    /// A pending ring, if it was made from what is current.
-    fn pending(&self, value: &[u8], current: &Current) -> Result<Keyring, RotationFault> {
+    /// A pending ring, if it was made from what is current; else it is withdrawn.
+    async fn pending(&self, version: &str, value: &[u8], current: &Current) -> Result<Keyring, RotationFault> {
         let pending = Keyring::from_json(value, self.store.now());
         let pending = pending.map_err(|fault| RotationFault::Keyring(fault, "pending"))?;
         match pending.parent() {
             Some(parent) if parent == current.version => Ok(pending),
-            parent => Err(RotationFault::Overtaken { parent: parent.unwrap_or_default().to_owned() }),
+            parent => {
+                self.withdraw(version).await;
+                Err(RotationFault::Overtaken { parent: parent.unwrap_or_default().to_owned() })
+            }
+        }
+    }
+
+    /// Left there, the label would keep Secrets Manager from rotating again. That it cannot be taken says no more than why it
+    /// had to be: another rotation may have taken it.
+    async fn withdraw(&self, version: &str) {
+        if let Err(fault) = self.store.strip(Label::Pending, version).await {
+            tracing::warn!(version, %fault, "cannot be withdrawn");
         }
     }
 

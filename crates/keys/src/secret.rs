@@ -23,6 +23,14 @@ impl SecretArn {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Is it the secret of this ARN? Secrets Manager puts a hyphen and six characters behind a secret's name, and takes an
+    /// ARN without them too.
+    pub fn names(&self, arn: &str) -> bool {
+        let suffix = arn.strip_prefix(&self.0);
+        let random = |suffix: &str| suffix.len() == 7 && suffix.starts_with('-') && suffix.is_ascii();
+        suffix.is_some_and(|suffix| suffix.is_empty() || random(suffix))
+    }
 }
 
 /// Why the secret could not be read.

@@ -141,21 +141,29 @@ fn the_signing_crate_signs_and_does_nothing_else() {
     );
 }
 
-/// What a function was made of as it is shipped, by cargo's own account of it. Each is built by itself, since a
-/// build of the whole workspace would give it the features that others ask for.
-fn function_is_built_from(name: &str) -> BTreeMap<String, BTreeSet<String>> {
+/// Cargo's own account of how a function was built as it is shipped. Each is built by itself, since a build of the whole
+/// workspace would give it the features that others ask for.
+fn account_of(name: &str) -> Vec<serde_json::Value> {
     testkit::lambda::function(name);
     let (package, features) = name.strip_suffix("-kms").map_or((name, ""), |package| (package, "kms"));
+    // The rotator makes keys: aws-lc keeps its second source of entropy there.
+    let (profile, no_jitter) = if package == "key-rotator" { ("rotator", "0") } else { ("function", "1") };
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--profile", "function", "--locked", "--offline", "--quiet", "--package", package])
+        .args(["build", "--profile", profile, "--locked", "--offline", "--quiet", "--package", package])
         .args(["--features", features, "--bin", name, "--message-format", "json"])
+        .env("AWS_LC_SYS_NO_JITTER_ENTROPY", no_jitter)
         .current_dir(testkit::tools::workspace_root())
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "cargo build: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("cargo writes text");
+    text.lines().map(|line| serde_json::from_str(line).expect("cargo writes JSON")).collect()
+}
+
+/// What a function was made of.
+fn function_is_built_from(name: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut packages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in String::from_utf8(output.stdout).expect("cargo writes text").lines() {
-        let message: serde_json::Value = serde_json::from_str(line).expect("cargo writes JSON");
+    for message in account_of(name) {
         // `...#name@1.2.3`, or `path+file:///its/path#1.2.3` if the folder is called like the package.
         let Some(id) = message["package_id"].as_str() else { continue };
         let (place, rest) = id.rsplit_once('#').expect("a package id has a `#`");
@@ -163,10 +171,29 @@ fn function_is_built_from(name: &str) -> BTreeMap<String, BTreeSet<String>> {
         let (package, version) = rest.split_once('@').unwrap_or((folder, rest));
         packages.entry(package.to_owned()).or_default().insert(version.to_owned());
     }
-    for part in [package, "countersign-core", "countersign-aws", "aws-sdk-ssm"] {
+    for part in [name.trim_end_matches("-kms"), "countersign-core", "countersign-aws", "aws-sdk-ssm"] {
         assert!(packages.contains_key(part), "not what {name} is built from, without {part}: {packages:?}");
     }
     packages
+}
+
+#[test]
+fn the_function_that_makes_keys_by_rotation_has_two_sources_of_entropy() {
+    for (name, said) in [
+        ("key-rotator", "Value: 0 is false"),
+        ("key-rotator-kms", "Value: 0 is false"),
+        ("jwt-issuer", "Value: 1 is true"),
+    ] {
+        let account = account_of(name);
+        let built = account.iter().find(|message| {
+            message["reason"] == "build-script-executed"
+                && message["package_id"].as_str().is_some_and(|id| id.contains("aws-lc-sys"))
+        });
+        let folder = built.and_then(|message| message["out_dir"].as_str()).expect("it is built with aws-lc");
+        let output = std::path::Path::new(folder).with_file_name("output");
+        let output = std::fs::read_to_string(&output).expect("what the build script said");
+        assert!(output.contains(said), "{name}: AWS_LC_SYS_NO_JITTER_ENTROPY: {output}");
+    }
 }
 
 #[test]
@@ -193,7 +220,7 @@ fn the_published_jwks_function_cannot_read_or_hold_a_private_key() {
 
 #[test]
 fn the_functions_are_built_from_nothing_that_only_others_need() {
-    for name in ["jwt-issuer", "jwt-issuer-kms", "jwks"] {
+    for name in ["jwt-issuer", "jwt-issuer-kms", "jwks", "key-rotator", "key-rotator-kms"] {
         has_none(
             name,
             &function_is_built_from(name),
@@ -206,6 +233,7 @@ fn the_functions_are_built_from_nothing_that_only_others_need() {
                 "reqwest",
                 "schemars",
                 "regex",
+                "aws-config",
                 "aws-sdk-sts",
                 "ring",
             ],
@@ -215,17 +243,19 @@ fn the_functions_are_built_from_nothing_that_only_others_need() {
 }
 
 #[test]
-fn the_issuer_speaks_to_kms_only_where_it_was_asked_for() {
-    has_none(
-        "jwt-issuer",
-        &function_is_built_from("jwt-issuer"),
-        &["aws-sdk-kms"],
-        "whoever keeps the keys in the secret has nothing to ask KMS for, and a smaller package",
-    );
-    assert!(
-        function_is_built_from("jwt-issuer-kms").contains_key("aws-sdk-kms"),
-        "a function that is to sign with keys of KMS has no client for it"
-    );
+fn issuer_and_rotator_speak_to_kms_only_where_they_were_asked_to() {
+    for name in ["jwt-issuer", "key-rotator"] {
+        has_none(
+            name,
+            &function_is_built_from(name),
+            &["aws-sdk-kms"],
+            "whoever keeps the keys in the secret has nothing to ask KMS for, and a smaller package",
+        );
+        assert!(
+            function_is_built_from(&format!("{name}-kms")).contains_key("aws-sdk-kms"),
+            "a function for keys in KMS has no client for it"
+        );
+    }
     has_none("jwks", &built_from("jwks"), &["aws-sdk-kms"], "no feature of it may sign");
 }
 

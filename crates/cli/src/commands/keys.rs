@@ -15,7 +15,7 @@ use countersign_core::jwk::{Algorithm, KeyId};
 use countersign_core::plan::{Change, Publication};
 use countersign_core::ring::Ring;
 use countersign_core::schedule::{self, Schedule};
-use countersign_core::status::{Report, Status};
+use countersign_core::status::{Report, StateName, Status};
 use countersign_keys::file::FileFault;
 use countersign_keys::ring::NewKey;
 use countersign_keys::{Keyring, KeyringFile};
@@ -49,7 +49,7 @@ struct Place {
     #[command(flatten)]
     of: Of,
     /// Region of the function [default: that of the AWS configuration]
-    #[arg(long, value_name = "R", requires = "function")]
+    #[arg(long, value_name = "R")]
     region: Option<String>,
     #[command(flatten)]
     times: Times,
@@ -145,6 +145,17 @@ pub struct ImportArgs {
     kid: Option<KeyId>,
 }
 
+impl Place {
+    /// The data directory, unless it is a function.
+    fn directory(&self) -> anyhow::Result<Option<&Path>> {
+        // clap does not ask for what a flag requires if that conflicts with another one.
+        if self.of.data_dir.is_some() && self.region.is_some() {
+            bail!("--region is that of a --function");
+        }
+        Ok(self.of.data_dir.as_deref())
+    }
+}
+
 fn key_id(text: &str) -> Result<KeyId, countersign_core::jwk::JwkFault> {
     KeyId::try_from(text.to_owned())
 }
@@ -176,7 +187,7 @@ async fn status(place: &Place) -> anyhow::Result<Ending> {
 }
 
 async fn current(place: &Place) -> anyhow::Result<Result<Status, Ending>> {
-    if let Some(directory) = &place.of.data_dir {
+    if let Some(directory) = place.directory()? {
         let keyring = KeyringFile::in_directory(directory).read(clock::now())?;
         return Ok(Ok(of_file(&keyring, &place.times.schedule(lanes(keyring.public()), place.times.bounds())?)));
     }
@@ -239,7 +250,7 @@ fn read_pem(path: &Path) -> anyhow::Result<Zeroizing<String>> {
 
 /// Change the ring, here or there.
 async fn change(place: &Place, action: &Value, change: Change, imported: Option<NewKey>) -> anyhow::Result<Ending> {
-    let report = match &place.of.data_dir {
+    let report = match place.directory()? {
         Some(directory) => match change_file(place, directory, &change, imported) {
             Ok(report) => report,
             Err(fault) => match fault.downcast::<FileFault>() {
@@ -282,7 +293,8 @@ fn change_file(place: &Place, directory: &Path, change: &Change, imported: Optio
 
 /// RS256, and the lanes that there are: `serve` adds those of its policy.
 fn lanes(ring: &Ring) -> BTreeSet<Algorithm> {
-    ring.keys().iter().map(|key| key.public.alg()).chain([Algorithm::RS256]).collect()
+    let live = ring.keys().iter().filter(|key| key.state.name() != StateName::Retired);
+    live.map(|key| key.public.alg()).chain([Algorithm::RS256]).collect()
 }
 
 /// The file is what `serve` publishes.
