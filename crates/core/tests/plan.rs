@@ -148,7 +148,7 @@ fn rotating_counts_from_the_last_unbroken_publication() {
 }
 
 #[test]
-fn a_history_knows_a_key_by_all_of_it_and_not_by_its_name() {
+fn a_rotation_history_knows_a_key_by_all_of_it_and_not_by_its_name() {
     let (first, second) = (named(RS256, 1, Some("a")), named(RS256, 2, Some("a")));
     let published =
         Publication::from_history([(1, set(std::slice::from_ref(&first))), (2, set(std::slice::from_ref(&second)))]);
@@ -231,7 +231,7 @@ fn rotating_with_a_clock_that_went_back_promotes_and_forgets_nothing() {
 }
 
 #[test]
-fn a_change_takes_effect_in_time_to_the_second_and_only_a_retirement_can_be_late() {
+fn a_rotation_takes_effect_in_time_to_the_second_and_only_a_retirement_can_be_late() {
     let schedule = schedule(&[RS256]);
     let (current, within) = (usual(), i64::from(schedule.takes_effect_within()));
     assert_eq!(within, 300);
@@ -250,7 +250,7 @@ fn a_change_takes_effect_in_time_to_the_second_and_only_a_retirement_can_be_late
 }
 
 #[test]
-fn revoking_the_key_that_signs_lets_the_announced_one_sign_at_once() {
+fn a_rotation_revoking_the_key_that_signs_lets_the_announced_one_sign_at_once() {
     let (one, two, now) = (key(RS256, 1).kid().clone(), key(RS256, 2).kid().clone(), T0 + 7);
     let (next, notes) = planned(&usual(), &Change::Revoke(one.clone()), now).unwrap();
     let signs = State::Signing { announced_at: T0, signing_since: now };
@@ -269,7 +269,7 @@ fn revoking_the_key_that_signs_lets_the_announced_one_sign_at_once() {
 }
 
 #[test]
-fn revoking_with_no_announced_key_makes_one_that_signs_at_once() {
+fn a_rotation_revoking_with_no_announced_key_makes_one_that_signs_at_once() {
     let only = ring(&[(key(RS256, 1), signing(T0))]);
     let now = T0 + 7;
     let (next, notes) = planned(&only, &Change::Revoke(key(RS256, 1).kid().clone()), now).unwrap();
@@ -278,7 +278,7 @@ fn revoking_with_no_announced_key_makes_one_that_signs_at_once() {
 }
 
 #[test]
-fn revoking_what_does_not_sign_leaves_what_signs_alone() {
+fn a_rotation_revoking_what_does_not_sign_leaves_what_signs_alone() {
     let old = ring(&[(key(RS256, 9), retired(T0)), (key(RS256, 1), signing(T0)), (key(RS256, 2), announced(T0))]);
     let (next, _) = planned(&old, &Change::Revoke(key(RS256, 2).kid().clone()), T0 + 7).unwrap();
     assert_eq!(states(&next)[..2], states(&old)[..2]);
@@ -289,7 +289,7 @@ fn revoking_what_does_not_sign_leaves_what_signs_alone() {
 }
 
 #[test]
-fn revoking_a_key_takes_its_thumbprint_with_it_and_nothing_is_said_of_its_being_missing() {
+fn a_rotation_revoking_a_key_takes_its_thumbprint_with_it_and_nothing_is_said_of_its_being_missing() {
     let odd = named(RS256, 1, Some("of-my-own-choice"));
     let old = ring(&[(odd.clone(), signing(T0)), (key(RS256, 2), announced(T0))]);
     let published = Publication::from_history([(T0, set(&[key(RS256, 2)]))]);
@@ -310,7 +310,7 @@ fn revoking_a_key_takes_its_thumbprint_with_it_and_nothing_is_said_of_its_being_
 }
 
 #[test]
-fn revoking_a_stranger_that_is_only_published_keeps_it_from_coming_back() {
+fn a_rotation_revoking_a_stranger_that_is_only_published_keeps_it_from_coming_back() {
     let stranger = named(RS256, 7, Some("stranger"));
     let published = Publication::from_history([(T0, set(&[key(RS256, 1), key(RS256, 2), stranger.clone()]))]);
     let change = Change::Revoke(stranger.kid().clone());
@@ -322,7 +322,7 @@ fn revoking_a_stranger_that_is_only_published_keeps_it_from_coming_back() {
 }
 
 #[test]
-fn importing_into_an_empty_ring_signs_at_once_and_opens_the_other_lanes() {
+fn a_rotation_importing_into_an_empty_ring_signs_at_once_and_opens_the_other_lanes() {
     let own = named(RS256, 7, Some("as-published"));
     let published = Publication::from_history([(T0 - 99, set(std::slice::from_ref(&own)))]);
     let change = Change::Import(own.clone());
@@ -338,7 +338,7 @@ fn importing_into_an_empty_ring_signs_at_once_and_opens_the_other_lanes() {
 }
 
 #[test]
-fn importing_replaces_the_announced_key_and_waits_its_time() {
+fn a_rotation_importing_replaces_the_announced_key_and_waits_its_time() {
     let own = named(RS256, 7, Some("own"));
     let (next, notes) = planned(&usual(), &Change::Import(own.clone()), T0 + 7).unwrap();
     assert_eq!(states(&next), [(key(RS256, 1), signing(T0)), (own.clone(), announced(T0 + 7))]);
@@ -352,7 +352,7 @@ fn importing_replaces_the_announced_key_and_waits_its_time() {
 }
 
 #[test]
-fn importing_into_a_lane_without_an_announced_key_replaces_none_and_counts_from_its_publication() {
+fn a_rotation_importing_into_a_lane_without_an_announced_key_replaces_none_and_counts_from_its_publication() {
     let only = ring(&[(key(RS256, 1), signing(T0))]);
     let own = key(RS256, 7);
     let published = Publication::from_history([(T0 + 5, set(&[key(RS256, 1), own.clone()]))]);
@@ -363,7 +363,7 @@ fn importing_into_a_lane_without_an_announced_key_replaces_none_and_counts_from_
 }
 
 #[test]
-fn a_plan_takes_exactly_the_keys_that_it_asks_for() {
+fn a_rotation_plan_takes_exactly_the_keys_that_it_asks_for() {
     let plan = plan(&Ring::default(), &Publication::nothing(), &schedule(&[RS256]), &Change::Rotate, T0).unwrap();
     let (one, two, wrong) = (key(RS256, 1), key(RS256, 2), key(ES256, 3));
     assert!(plan.ring(&[one.clone(), two.clone()]).is_ok());

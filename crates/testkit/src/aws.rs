@@ -14,12 +14,16 @@ mod server;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use serde_json::Value;
 
 pub use self::fault::{Fault, Service};
 pub use self::gate::Gate;
 use self::server::{Certificates, Server};
 use crate::clock::Clock;
+use crate::loopback::send;
 use crate::tools::{self, isolated, write_private};
 
 /// `AWS_ACCESS_KEY_ID` of every client.
@@ -164,6 +168,34 @@ impl Moto {
         Ok(serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
             panic!("aws {}: no JSON ({error}): {}", arguments.join(" "), String::from_utf8_lossy(&output.stdout))
         }))
+    }
+
+    /// Calls an operation that takes AWS JSON 1.1, behind the gate: `secretsmanager.DescribeSecret`, `AmazonSSM.GetParameter`.
+    /// It takes milliseconds where the command line takes a second, so it is for looking at much, not for filling the server.
+    ///
+    /// # Errors
+    /// What the server answers instead.
+    ///
+    /// # Panics
+    /// If it does not answer, or not in JSON.
+    pub fn api(&self, target: &str, input: &Value) -> Result<Value, Value> {
+        let service = if target.starts_with("AmazonSSM") { "ssm" } else { "secretsmanager" };
+        let scope = format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/20260101/{REGION}/{service}/aws4_request");
+        let request = Request::post("/")
+            .header(HOST, self.server.address().to_string())
+            .header("x-amz-target", target)
+            .header(CONTENT_TYPE, "application/x-amz-json-1.1")
+            // moto looks for the service in it, and checks no signature.
+            .header(AUTHORIZATION, format!("{scope}, SignedHeaders=host, Signature=0"))
+            .body(Full::from(input.to_string()))
+            .expect("it is a request");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let answer = runtime.block_on(async {
+            let answer = send(self.server.address(), request).await.unwrap_or_else(|_| panic!("{target}: no answer"));
+            (answer.status().is_success(), answer.into_body().collect().await.expect("it is whole").to_bytes())
+        });
+        let value = serde_json::from_slice(&answer.1).unwrap_or_else(|error| panic!("{target}: no JSON: {error}"));
+        if answer.0 { Ok(value) } else { Err(value) }
     }
 
     /// Makes `text` the current version of the secret `name`, and the secret if it is not there. Gives its ARN.

@@ -130,8 +130,8 @@ fn a_revocation_survives_a_kill_after_each_call_like_a_rotation() {
 
 /// The key that is or was to be revoked: the one that is there, or else the one that signed when the second rotation ended.
 fn revoked(place: &Place<'_>) -> String {
-    let get = ["secretsmanager", "get-secret-value", "--secret-id", &place.secret, "--version-id", &version(2)];
-    let found = place.world.moto.cli(&get);
+    let input = json!({ "SecretId": place.secret, "VersionId": version(2) });
+    let found = place.world.moto.api("secretsmanager.GetSecretValue", &input).unwrap();
     let ring: serde_json::Value = serde_json::from_str(found["SecretString"].as_str().unwrap()).unwrap();
     kids(&ring["keys"], |key| key["state"] == "signing").remove(0)
 }

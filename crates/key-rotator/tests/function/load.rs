@@ -104,7 +104,7 @@ fn a_hundred_rotations_under_load_reject_no_token() {
         while promoted < ROTATIONS || counts.tokens.load(Ordering::Relaxed) < TOKENS {
             for _ in 0..=ANNOUNCE {
                 world.clock.advance(Duration::from_secs(1));
-                std::thread::sleep(Duration::from_millis(60));
+                std::thread::sleep(Duration::from_millis(20));
             }
             number += 1;
             place.rotate(&rotator, &version(number));
@@ -119,11 +119,12 @@ fn a_hundred_rotations_under_load_reject_no_token() {
     });
     let count = |number: &AtomicUsize| number.load(Ordering::Relaxed);
     println!(
-        "{promoted} rotations, {} tokens, {} verifications, {} rejected, {} answers without a token",
+        "{promoted} rotations, {} tokens, {} verifications, {} rejected, {} answers without a token; peak memory of the rotator {} KiB",
         count(&counts.tokens),
         count(&counts.verified),
         rejected.len(),
-        count(&counts.unavailable)
+        count(&counts.unavailable),
+        rotator.peak_memory() / 1024
     );
     assert_eq!(rejected, Vec::<String>::new());
     assert!(count(&counts.tokens) >= TOKENS);

@@ -37,7 +37,8 @@ impl World {
 
     /// A secret without a value, and a parameter that is not there.
     pub(crate) fn place(&self, name: &str) -> Place<'_> {
-        let made = self.moto.cli(&["secretsmanager", "create-secret", "--name", name]);
+        let input = json!({ "Name": name, "ClientRequestToken": version(999) });
+        let made = self.moto.api("secretsmanager.CreateSecret", &input).unwrap();
         let secret = made["ARN"].as_str().unwrap().to_owned();
         Place { world: self, secret, parameter: format!("{PARAMETER}/{name}") }
     }
@@ -104,8 +105,8 @@ impl Place<'_> {
 
     /// What the secret holds under a label.
     pub(crate) fn labelled(&self, label: &str) -> Option<Value> {
-        let get = ["secretsmanager", "get-secret-value", "--secret-id", &self.secret, "--version-stage", label];
-        let found = self.world.moto.try_cli(&get).ok()?;
+        let input = json!({ "SecretId": self.secret, "VersionStage": label });
+        let found = self.world.moto.api("secretsmanager.GetSecretValue", &input).ok()?;
         Some(serde_json::from_str(found["SecretString"].as_str().unwrap()).unwrap())
     }
 
@@ -115,12 +116,12 @@ impl Place<'_> {
 
     /// The labels of every version.
     pub(crate) fn versions(&self) -> Value {
-        let described = self.world.moto.cli(&["secretsmanager", "describe-secret", "--secret-id", &self.secret]);
-        described["VersionIdsToStages"].clone()
+        let input = json!({ "SecretId": self.secret });
+        self.world.moto.api("secretsmanager.DescribeSecret", &input).unwrap()["VersionIdsToStages"].clone()
     }
 
     pub(crate) fn jwks(&self) -> Value {
-        let found = self.world.moto.cli(&["ssm", "get-parameter", "--name", &self.parameter]);
+        let found = self.world.moto.api("AmazonSSM.GetParameter", &json!({ "Name": self.parameter })).unwrap();
         serde_json::from_str(found["Parameter"]["Value"].as_str().unwrap()).unwrap()
     }
 

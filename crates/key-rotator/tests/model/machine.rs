@@ -110,7 +110,7 @@ impl Case {
 
     /// Is this one of the rules that hold with two invocations at once? All of them until the first revocation; from then on
     /// those of the ring. What is published has no compare-and-swap: a set that was read before the revocation and is written
-    /// after it brings the revoked key back, and drops the one that took over, until the next rotation.
+    /// after it brings the revoked key back, and drops the one that took over, until the next call of whoever wrote it.
     pub(crate) fn holds_for_two(&self, violation: &str) -> bool {
         let revoked = !self.world.borrow().withdrawn.is_empty();
         !revoked || ["(2)", "(4)"].iter().any(|rule| violation.starts_with(rule)) || violation.ends_with("in the ring")
