@@ -152,16 +152,25 @@ impl<'a, S: Store> Rotation<'a, S> {
     /// Change the ring here and now: all four steps, with a version of our own. A rotation that is under way is overtaken.
     pub async fn change(&self, order: Order) -> Result<Report, RotationFault> {
         let version = self.store.unique();
+        let changed = self.carry_out(&version, order).await;
+        if changed.is_err() {
+            // Nobody repeats the steps of this version.
+            self.withdraw(&version).await;
+        }
+        changed
+    }
+
+    async fn carry_out(&self, version: &str, order: Order) -> Result<Report, RotationFault> {
         let revokes = matches!(order, Order::Revoke(_));
-        let mut notes = self.create(&version, order).await?;
-        self.publish(&version).await?;
-        let mut warnings = match self.test(&version).await {
+        let mut notes = self.create(version, order).await?;
+        self.publish(version).await?;
+        let mut warnings = match self.test(version).await {
             Ok(warnings) => warnings,
             // A leaked key is withdrawn whatever else is wrong, if only the next one signs and is published.
             Err(fault @ RotationFault::Test(_)) if revokes => vec![fault.to_string()],
             Err(fault) => return Err(fault),
         };
-        warnings.extend(self.finish(&version).await?);
+        warnings.extend(self.finish(version).await?);
         for note in &mut notes {
             // From now on, not from when it was planned: this is the bound that people rely on.
             if let Note::Revoked { kid, .. } = note {
@@ -291,22 +300,18 @@ impl<'a, S: Store> Rotation<'a, S> {
     /// `finishSecret`: the pending ring becomes the current one, and what is published is what it says. What comes back was
     /// not tidied up.
     pub async fn finish(&self, version: &str) -> Result<Vec<String>, RotationFault> {
-        match self.stage(version, "finishSecret").await {
-            Ok(None) => {}
-            Ok(Some(Stage { current, pending })) => {
-                self.check(&pending).await?;
-                if !takes_effect_in_time(pending.public(), current.keyring.public(), self.schedule, self.store.now()) {
-                    self.withdraw(version).await;
-                    return Err(RotationFault::Late);
-                }
-                if let Err(fault) = self.store.make_current(version, &current.version).await {
-                    // The answer may have been lost, and the label moved all the same.
-                    if !self.store.versions().await?.has(version, Label::Current) {
-                        return Err(fault.into());
-                    }
+        if let Some(Stage { current, pending }) = self.stage(version, "finishSecret").await? {
+            self.check(&pending).await?;
+            if !takes_effect_in_time(pending.public(), current.keyring.public(), self.schedule, self.store.now()) {
+                self.withdraw(version).await;
+                return Err(RotationFault::Late);
+            }
+            if let Err(fault) = self.store.make_current(version, &current.version).await {
+                // The answer may have been lost, and the label moved all the same.
+                if !self.store.versions().await?.has(version, Label::Current) {
+                    return Err(fault.into());
                 }
             }
-            Err(fault) => return Err(fault),
         }
         self.settle(version).await
     }
@@ -379,10 +384,14 @@ impl<'a, S: Store> Rotation<'a, S> {
         }
     }
 
-    /// Left there, the label would keep Secrets Manager from rotating again. That it cannot be taken says no more than why it
-    /// had to be: another rotation may have taken it.
+    /// Left there, the label would keep Secrets Manager from rotating again. That it cannot be taken does not matter beside
+    /// why it has to be.
     async fn withdraw(&self, version: &str) {
-        if let Err(fault) = self.store.strip(Label::Pending, version).await {
+        let withdrawn = async {
+            let pending = self.store.versions().await?.has(version, Label::Pending);
+            if pending { self.store.strip(Label::Pending, version).await } else { Ok(()) }
+        };
+        if let Err(fault) = withdrawn.await {
             tracing::warn!(version, %fault, "cannot be withdrawn");
         }
     }

@@ -211,6 +211,7 @@ fn a_rotation_s_test_looks_at_the_public_url_too() {
         let rotator = place.setup("key-rotator").env("PUBLIC_JWKS_URL", bad.url()).start();
         let message = refused(&rotator, &json!({ "action": "rotate" })).1;
         assert!(message.contains(why), "{message}");
+        assert!(place.labelled("AWSPENDING").is_none(), "it would keep Secrets Manager from rotating");
     }
     let gone = place.setup("key-rotator").env("PUBLIC_JWKS_URL", "http://127.0.0.1:1/jwks.json").start();
     assert!(refused(&gone, &json!({ "action": "rotate" })).1.contains("127.0.0.1:1"));
