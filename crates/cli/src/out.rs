@@ -21,7 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A line for people, on stderr.
 pub fn say(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", harmless(&text.to_string()));
+}
+
+/// Some of it may come from elsewhere: nothing in it commands a terminal.
+fn harmless(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// Standard output as a file of its own. `io::stdout()` takes a descriptor that cannot be written for success.
@@ -100,6 +106,11 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn nothing_that_is_said_commands_a_terminal() {
+        assert_eq!(harmless("a\u{1b}[2J\r\u{9b}0m\tb\nc"), "a\u{fffd}[2J\u{fffd}\u{fffd}0m\tb\nc");
     }
 
     #[tokio::test]

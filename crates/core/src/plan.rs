@@ -11,6 +11,7 @@ use crate::bounds::Bounds;
 use crate::jwk::{Algorithm, Jwk, Jwks, KeyId};
 use crate::ring::{Revoked, Ring, RingFault, RingKey, State};
 use crate::schedule::Schedule;
+use crate::status::StateName;
 
 /// The published set, and since when each key of it has been in it without a break.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -183,8 +184,8 @@ pub enum Note {
         /// When nobody holds a set without it any more.
         until: UnixSeconds,
     },
-    /// An announced key that never signed made room for an imported one.
-    #[error("{kid} never signed, and makes room for the imported key")]
+    /// An announced key made room for an imported one.
+    #[error("{kid} is retired, and makes room for the imported key")]
     Replaced {
         /// The key.
         kid: KeyId,
@@ -208,6 +209,9 @@ pub enum PlanFault {
     /// The same key is there already, under this name.
     #[error("the key is in the ring already, as {0}")]
     Present(KeyId),
+    /// The name belongs to another key: one cannot be withdrawn without the other.
+    #[error("{0} is the name or the thumbprint of another key in the ring")]
+    Name(KeyId),
     /// No lane takes the key.
     #[error("the lane {0} is not configured")]
     Lane(Algorithm),
@@ -287,6 +291,28 @@ pub fn takes_effect_in_time(pending: &Ring, current: &Ring, schedule: &Schedule,
             _ => true,
         }
     })
+}
+
+/// Have the announced keys that `pending` lets sign been published for long enough, without a break, to this very moment? What
+/// takes over from a revoked key need not have been.
+pub fn still_announced(
+    pending: &Ring,
+    current: &Ring,
+    published: &Publication,
+    schedule: &Schedule,
+    now: UnixSeconds,
+) -> Result<(), KeyId> {
+    if pending.revoked().len() > current.revoked().len() {
+        return Ok(());
+    }
+    for key in current.keys().iter().filter(|key| matches!(key.state, State::Announced { .. })) {
+        let signs = pending.signing(key.public.alg()) == Some(&key.public);
+        let ready = published.since(&key.public).is_some_and(|since| schedule.ready_at(since) <= now);
+        if signs && !ready {
+            return Err(key.public.kid().clone());
+        }
+    }
+    Ok(())
 }
 
 /// When the next rotation is worth while, if each key is to sign for `every` seconds: not before a key that could take over may
@@ -379,9 +405,7 @@ impl Planner<'_> {
         let now = self.now;
         for key in self.plan.kept.iter_mut().filter(|key| key.public.alg() == lane) {
             key.state = match key.state {
-                State::Signing { announced_at, signing_since } => {
-                    State::Retired { announced_at, signing_since, retired_at: now }
-                }
+                State::Signing { .. } => retired(key.state, now),
                 State::Announced { announced_at } if key.public.kid() == kid => {
                     State::Signing { announced_at, signing_since: now }
                 }
@@ -391,23 +415,17 @@ impl Planner<'_> {
         self.note(Note::Promoted { lane, kid: kid.clone() });
     }
 
-    /// Lanes that are not configured any more: what signed is retired, what was announced never signed.
+    /// Lanes that are not configured any more: none of their keys signs.
     fn close_other_lanes(&mut self) {
         let (now, lanes) = (self.now, self.schedule.lanes());
         let mut closed = Vec::new();
-        self.plan.kept.retain_mut(|key| {
+        for key in self.plan.kept.iter_mut().filter(|key| !lanes.contains(&key.public.alg())) {
             let lane = key.public.alg();
-            if lanes.contains(&lane) {
-                return true;
-            }
-            if !matches!(key.state, State::Retired { .. }) && !closed.contains(&lane) {
+            if key.state.name() != StateName::Retired && !closed.contains(&lane) {
                 closed.push(lane);
             }
-            if let State::Signing { announced_at, signing_since } = key.state {
-                key.state = State::Retired { announced_at, signing_since, retired_at: now };
-            }
-            !matches!(key.state, State::Announced { .. })
-        });
+            key.state = retired(key.state, now);
+        }
         self.plan.notes.extend(closed.into_iter().map(|lane| Note::Closed { lane }));
     }
 
@@ -444,7 +462,7 @@ impl Planner<'_> {
         }
         // What is withdrawn need not be published any more, so nothing is said of its being missing.
         self.plan.notes.retain(|note| !matches!(note, Note::Unpublished { kid, .. } if names.contains(kid)));
-        self.plan.revoked.extend(names.into_iter().map(|kid| Revoked { kid, at: now }));
+        self.plan.revoked.extend(names.into_iter().map(|kid| Revoked::new(kid, now)));
         self.note(Note::revoked(kid.clone(), self.schedule.bounds(), now));
         let Some(RingKey { public, state }) = held else { return Ok(()) };
         let lane = public.alg();
@@ -473,11 +491,17 @@ impl Planner<'_> {
         if !self.schedule.lanes().contains(&lane) {
             return Err(PlanFault::Lane(lane));
         }
-        let same = |other: &&RingKey| other.public.kid() == key.kid() || other.public.thumbprint() == key.thumbprint();
-        if let Some(present) = self.plan.kept.iter().find(same) {
-            return Err(PlanFault::Present(present.public.kid().clone()));
+        let thumbprint = key.thumbprint();
+        for present in self.plan.kept.iter().map(|present| &present.public) {
+            if present.thumbprint() == thumbprint {
+                return Err(PlanFault::Present(present.kid().clone()));
+            }
+            let names = [present.kid().as_str(), &present.thumbprint()];
+            if names.contains(&key.kid().as_str()) || names.contains(&thumbprint.as_str()) {
+                return Err(PlanFault::Name(key.kid().clone()));
+            }
         }
-        let names = [key.kid().as_str(), &key.thumbprint()];
+        let names = [key.kid().as_str(), &thumbprint];
         if let Some(revoked) = self.plan.revoked.iter().find(|revoked| names.contains(&revoked.kid.as_str())) {
             return Err(RingFault::Revoked(revoked.kid.clone()).into());
         }
@@ -492,8 +516,9 @@ impl Planner<'_> {
             return Ok(());
         }
         let replaced = |key: &RingKey| key.public.alg() == lane && matches!(key.state, State::Announced { .. });
-        if let Some(at) = self.plan.kept.iter().position(replaced) {
-            let kid = self.plan.kept.remove(at).public.kid().clone();
+        if let Some(replaced) = self.plan.kept.iter_mut().find(|key| replaced(key)) {
+            replaced.state = retired(replaced.state, now);
+            let kid = replaced.public.kid().clone();
             self.note(Note::Replaced { kid });
         }
         self.plan.kept.push(RingKey { public: key.clone(), state: State::Announced { announced_at } });
@@ -517,6 +542,16 @@ impl Planner<'_> {
 
     fn note(&mut self, note: Note) {
         self.plan.notes.push(note);
+    }
+}
+
+/// It signs no more. An announced key is retired too: it has signed, if somebody put the ring before back into its place.
+fn retired(state: State, now: UnixSeconds) -> State {
+    let announced_at = state.announced_at();
+    match state {
+        State::Announced { .. } => State::Retired { announced_at, signing_since: now, retired_at: now },
+        State::Signing { signing_since, .. } => State::Retired { announced_at, signing_since, retired_at: now },
+        State::Retired { .. } => state,
     }
 }
 

@@ -62,6 +62,16 @@ pub struct Revoked {
     pub kid: KeyId,
     /// When it was withdrawn.
     pub at: UnixSeconds,
+    /// Its private half in AWS KMS, which has to be deleted there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
+}
+
+impl Revoked {
+    /// Withdrawn at this moment.
+    pub fn new(kid: KeyId, at: UnixSeconds) -> Self {
+        Self { kid, at, kms_key_id: None }
+    }
 }
 
 /// Why a set of keys is not a ring.
@@ -172,7 +182,7 @@ mod tests {
             Err(RingFault::TwoSigning(Algorithm::ES256))
         );
         assert_eq!(Ring::new(vec![key(1, SIGNING), key(1, RETIRED)], vec![]), Err(RingFault::Repeated(kid.clone())));
-        let revoked = vec![Revoked { kid: kid.clone(), at: 9 }];
+        let revoked = vec![Revoked::new(kid.clone(), 9)];
         assert_eq!(Ring::new(vec![key(1, SIGNING)], revoked), Err(RingFault::Revoked(kid)));
     }
 }

@@ -24,13 +24,13 @@ use std::collections::BTreeSet;
 use countersign_aws::snapshot::SourceFault;
 use countersign_core::UnixSeconds;
 use countersign_core::jwk::{Jwk, JwkFault, Jwks, KeyId};
-use countersign_core::plan::{Change, Note, PlanFault, Publication, plan, takes_effect_in_time};
+use countersign_core::plan::{Change, Note, PlanFault, Publication, plan, still_announced, takes_effect_in_time};
 use countersign_core::ring::{Ring, State};
 use countersign_core::schedule::Schedule;
 use countersign_core::status::{Report, StateName, Status};
 use countersign_keys::Keyring;
 use countersign_keys::local::verify;
-use countersign_keys::ring::{KeyringFault, NewKey, Private};
+use countersign_keys::ring::{KeyringFault, KmsKeyId, NewKey, Private};
 
 use crate::store::{Label, Store, Versions};
 
@@ -92,6 +92,11 @@ pub enum RotationFault {
         "the pending ring was planned too long ago: a key would be forgotten before its last token has ended. It is withdrawn; rotate again"
     )]
     Late,
+    /// The key that was to sign is not known to everybody any more.
+    #[error(
+        "{0} was to sign, and has not been published without a break for long enough: somebody has changed the published set since. The pending ring is withdrawn; rotate again"
+    )]
+    Interrupted(KeyId),
     /// More keys than fit.
     #[error(
         "the key set would be {0} bytes long, and a parameter takes {LARGEST_SET}: rotate less often, or use fewer lanes"
@@ -178,10 +183,12 @@ impl<'a, S: Store> Rotation<'a, S> {
             }
         }
         if revokes {
-            if let Some(previous) = self.store.versions().await?.with(Label::Previous) {
-                self.store.strip(Label::Previous, previous).await?;
-            }
             warnings.extend(self.store.restart().await);
+            if let Some(previous) = self.store.versions().await?.with(Label::Previous) {
+                let stripped = self.store.strip(Label::Previous, previous).await;
+                let left = |fault| format!("version {previous} holds the revoked key, and keeps its label: {fault}");
+                warnings.extend(stripped.err().map(left));
+            }
         }
         Ok(Report { notes, warnings, status: self.status().await? })
     }
@@ -204,6 +211,13 @@ impl<'a, S: Store> Rotation<'a, S> {
             }
             self.pending(version, &value, &current).await?;
             return Ok(Vec::new());
+        }
+        // What the Go service kept may be a key of another lane, and would be retired before anything else can sign.
+        let lanes = self.schedule.lanes();
+        let mut stray =
+            current.keyring.public().keys().iter().map(|key| key.public.alg()).filter(|lane| !lanes.contains(lane));
+        if let (None, Some(lane)) = (current.keyring.parent(), stray.next()) {
+            return Err(PlanFault::Lane(lane).into());
         }
         for warning in self.delete_forgotten(&versions, &current.keyring).await? {
             tracing::warn!("{warning}");
@@ -281,30 +295,41 @@ impl<'a, S: Store> Rotation<'a, S> {
     pub async fn test(&self, version: &str) -> Result<Vec<String>, RotationFault> {
         let versions = self.store.versions().await?;
         let current = self.current(&versions).await?;
+        let mut revoked_from = None;
         let keyring = match (self.store.value(version).await?, current) {
             (Some(value), Some(current)) if current.version != version => {
                 if !versions.has(version, Label::Pending) {
                     return Err(RotationFault::Order { step: "testSecret", why: "this version is not pending" });
                 }
-                self.pending(version, &value, &current).await?
+                let pending = self.pending(version, &value, &current).await?;
+                revoked_from = revokes(&pending, &current.keyring).then(|| current.keyring.public().clone());
+                pending
             }
             // A ring that no rotation has made has published nothing yet.
             (_, Some(current)) if current.keyring.parent().is_none() => return Ok(Vec::new()),
             (_, Some(current)) => current.keyring,
             (_, None) => return Ok(Vec::new()),
         };
-        self.check(&keyring).await?;
-        self.check_served(keyring.public()).await
+        let mut warnings = self.check(&keyring, revoked_from.as_ref()).await?;
+        warnings.extend(self.check_served(keyring.public()).await?);
+        Ok(warnings)
     }
 
     /// `finishSecret`: the pending ring becomes the current one, and what is published is what it says. What comes back was
     /// not tidied up.
     pub async fn finish(&self, version: &str) -> Result<Vec<String>, RotationFault> {
         if let Some(Stage { current, pending }) = self.stage(version, "finishSecret").await? {
-            self.check(&pending).await?;
-            if !takes_effect_in_time(pending.public(), current.keyring.public(), self.schedule, self.store.now()) {
+            let (next, before) = (pending.public(), current.keyring.public());
+            self.check(&pending, revokes(&pending, &current.keyring).then_some(before)).await?;
+            let publication = self.publication().await?;
+            let now = self.store.now();
+            let in_time = takes_effect_in_time(next, before, self.schedule, now).then_some(());
+            let ready = in_time.ok_or(RotationFault::Late).and_then(|()| {
+                still_announced(next, before, &publication, self.schedule, now).map_err(RotationFault::Interrupted)
+            });
+            if let Err(fault) = ready {
                 self.withdraw(version).await;
-                return Err(RotationFault::Late);
+                return Err(fault);
             }
             if let Err(fault) = self.store.make_current(version, &current.version).await {
                 // The answer may have been lost, and the label moved all the same.
@@ -326,6 +351,10 @@ impl<'a, S: Store> Rotation<'a, S> {
                 if versions.has(version, Label::Pending) {
                     self.store.strip(Label::Pending, version).await?;
                 }
+                // Nobody should go back to a ring without keys.
+                if versions.has(FIRST_VERSION, Label::Previous) {
+                    self.store.strip(Label::Previous, FIRST_VERSION).await?;
+                }
                 return self.delete_forgotten(&versions, &current.keyring).await;
             }
             if attempt == ATTEMPTS {
@@ -339,16 +368,26 @@ impl<'a, S: Store> Rotation<'a, S> {
         Err(RotationFault::NotThere("the key set"))
     }
 
-    /// Let KMS delete what the ring before named and this one does not. What cannot be deleted keeps nobody from rotating, and
-    /// is tried again by the next rotation.
+    /// Let KMS delete what the ring before named and this one does not, and what is revoked. What cannot be deleted keeps nobody
+    /// from rotating, and is tried again by the next rotation.
     async fn delete_forgotten(&self, versions: &Versions, current: &Keyring) -> Result<Vec<String>, RotationFault> {
-        let Some(previous) = versions.with(Label::Previous) else { return Ok(Vec::new()) };
-        let Some(value) = self.store.value(previous).await? else { return Ok(Vec::new()) };
-        // What cannot be read names nothing.
-        let Ok(previous) = Keyring::from_json(&value, self.store.now()) else { return Ok(Vec::new()) };
+        let revoked = current.public().revoked().iter();
+        let mut gone: Vec<(KeyId, KmsKeyId)> = revoked
+            .filter_map(|revoked| Some((revoked.kid.clone(), KmsKeyId::try_from(revoked.kms_key_id.clone()?).ok()?)))
+            .collect();
+        if let Some(previous) = versions.with(Label::Previous) {
+            let value = self.store.value(previous).await?;
+            // What cannot be read names nothing.
+            let previous = value.and_then(|value| Keyring::from_json(&value, self.store.now()).ok());
+            let keys = current.public().keys();
+            let kept = |kid: &KeyId| keys.iter().any(|key| key.public.kid() == kid);
+            let named = previous.iter().flat_map(Keyring::kms_keys).filter(|(kid, _)| !kept(kid));
+            gone.extend(named.map(|(kid, id)| (kid.clone(), id.clone())));
+        }
+        gone.retain(|(_, id)| current.kms_keys().all(|(_, kept)| !kept.is(id)));
         let mut warnings = Vec::new();
-        for (kid, id) in previous.kms_keys().filter(|(_, id)| current.kms_keys().all(|(_, kept)| kept != *id)) {
-            if let Err(fault) = self.store.delete(id).await {
+        for (kid, id) in gone {
+            if let Err(fault) = self.store.delete(&id).await {
                 warnings.push(format!("the KMS key {} of {kid} is not deleted: {fault}", id.as_str()));
             }
         }
@@ -420,35 +459,48 @@ impl<'a, S: Store> Rotation<'a, S> {
         Ok(self.store.published().await?.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    /// Every key of the ring is published, and those that sign make signatures that the published ones verify.
-    async fn check(&self, keyring: &Keyring) -> Result<(), RotationFault> {
+    /// Every key of the ring is published, and those that sign or will make signatures that the published ones verify.
+    ///
+    /// Where a key is revoked `from` a ring, only those count that sign because of it: another one that is of no use does not keep a
+    /// leaked key in its place, and is a warning.
+    async fn check(&self, keyring: &Keyring, from: Option<&Ring>) -> Result<Vec<String>, RotationFault> {
         let set = self.published_set().await?;
-        let failed = |text: String| RotationFault::Test(text);
         if let Some(kid) = lacking(keyring.public(), set.as_ref()).first() {
-            return Err(failed(format!("{kid} is not published")));
+            return Err(RotationFault::Test(format!("{kid} is not published")));
         }
+        let mut warnings = Vec::new();
         for key in keyring.public().keys().iter().filter(|key| key.state.name() != StateName::Retired) {
-            let kid = key.public.kid();
-            let published = set.iter().flat_map(Jwks::keys).find(|published| published.kid() == kid);
-            let Some(published) = published else { return Err(failed(format!("{kid} is not published"))) };
-            match keyring.private(kid) {
-                Some(Private::Local(local, _)) => {
-                    let signed = local.sign_now(kid.as_str().as_bytes());
-                    let signature = signed.map_err(|error| failed(format!("{kid} does not sign: {error}")))?;
-                    if !verify(published, kid.as_str().as_bytes(), &signature) {
-                        return Err(failed(format!("the signature of {kid} is not that of the published key")));
-                    }
+            if let Err(why) = self.check_key(keyring, &key.public).await {
+                let signs = matches!(key.state, State::Signing { .. });
+                if from.is_none_or(|from| signs && from.signing(key.public.alg()) != Some(&key.public)) {
+                    return Err(RotationFault::Test(why));
                 }
-                // It may not sign: that the keys are one key is all that there is to be seen.
-                Some(Private::Kms(id)) => {
-                    if self.store.public_half(id, published).await? != *published {
-                        return Err(failed(format!("the KMS key of {kid} is not the published key")));
-                    }
-                }
-                None => return Err(failed(format!("{kid} has no private half"))),
+                warnings.push(why);
             }
         }
-        Ok(())
+        Ok(warnings)
+    }
+
+    /// Is the private half of this published key what it should be?
+    async fn check_key(&self, keyring: &Keyring, published: &Jwk) -> Result<(), String> {
+        let kid = published.kid();
+        match keyring.private(kid) {
+            Some(Private::Local(local, _)) => {
+                let signed = local.sign_now(kid.as_str().as_bytes());
+                let signature = signed.map_err(|error| format!("{kid} does not sign: {error}"))?;
+                if verify(published, kid.as_str().as_bytes(), &signature) {
+                    return Ok(());
+                }
+                Err(format!("the signature of {kid} is not that of the published key"))
+            }
+            // It may not sign: that the keys are one key is all that there is to be seen.
+            Some(Private::Kms(id)) => match self.store.public_half(id, published).await {
+                Ok(half) if half == *published => Ok(()),
+                Ok(_) => Err(format!("the KMS key of {kid} is not the published key")),
+                Err(fault) => Err(format!("the KMS key of {kid}: {fault}")),
+            },
+            None => Err(format!("{kid} has no private half")),
+        }
     }
 
     /// What relying parties see. A key that they must see by now, and do not, is a fault; one that is on its way is not.
@@ -473,6 +525,11 @@ impl<'a, S: Store> Rotation<'a, S> {
         }
         Ok(warnings)
     }
+}
+
+/// Is a key revoked with this ring?
+fn revokes(pending: &Keyring, current: &Keyring) -> bool {
+    pending.public().revoked().len() > current.public().revoked().len()
 }
 
 /// The keys of the ring that the set lacks.

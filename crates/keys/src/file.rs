@@ -70,6 +70,9 @@ pub fn read_private(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, FileFaul
 /// Put a file there with mode 0600, or leave things as they are. The directory is synced too, so that the new name is
 /// on disk when this returns.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<(), FileFault> {
+    // What a link points to is what others read.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = target.as_path();
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // One name for all attempts: what a killed process left is overwritten by the next one, not left to pile up.

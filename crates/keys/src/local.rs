@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -28,12 +29,25 @@ enum Pair {
     Ec(EcdsaKeyPair),
 }
 
+impl Pair {
+    fn to_pem(&self) -> Result<Zeroizing<String>, Unspecified> {
+        let der = Zeroizing::new(match self {
+            Self::Rsa(pair) => pair.as_der()?.as_ref().to_vec(),
+            Self::Ec(pair) => pair.to_pkcs8v1()?.as_ref().to_vec(),
+        });
+        Ok(pem_of(&der))
+    }
+}
+
 /// Why a text is not a key that signs here. It never repeats the text.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFault {
     /// Not PEM with a private key.
     #[error("not a PEM private key (PKCS#8, or PKCS#1 for RSA)")]
     Pem,
+    /// Which one is meant?
+    #[error("more than one private key")]
+    Several,
     /// Not a key of the lane that it is said to be of: wrong type or curve, too short, or inconsistent.
     #[error("not a usable {0} key: {1}")]
     Rejected(Algorithm, String),
@@ -60,17 +74,11 @@ impl LocalKey {
     /// Make a key of this lane (RSA: 2048 bits) and give it as it is to be stored, PKCS#8 in PEM.
     pub fn generate(alg: Algorithm) -> Result<(Self, Zeroizing<String>), KeyFault> {
         let failed = |_| KeyFault::Generation("aws-lc refused".to_owned());
-        let der = match curve(alg) {
-            None => {
-                let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
-                Zeroizing::new(pair.as_der().map_err(failed)?.as_ref().to_vec())
-            }
-            Some(curve) => {
-                let pair = EcdsaKeyPair::generate(curve).map_err(failed)?;
-                Zeroizing::new(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec())
-            }
+        let pair = match curve(alg) {
+            None => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?),
+            Some(curve) => Pair::Ec(EcdsaKeyPair::generate(curve).map_err(failed)?),
         };
-        let pem = pem_of(&der);
+        let pem = pair.to_pem().map_err(failed)?;
         let key = Self::from_pem(&pem, alg, None)?;
         Ok((key, pem))
     }
@@ -104,10 +112,23 @@ impl LocalKey {
     /// Parse a PEM private key of whichever lane takes it.
     pub fn from_pem_of_any_lane(pem: &str, kid: Option<&KeyId>) -> Result<Self, KeyFault> {
         Zeroizing::new(PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyFault::Pem)?);
+        let mut keys = 0;
+        for key in PrivateKeyDer::pem_slice_iter(pem.as_bytes()) {
+            drop(key.map(Zeroizing::new));
+            keys += 1;
+        }
+        if keys > 1 {
+            return Err(KeyFault::Several);
+        }
         [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384]
             .into_iter()
             .find_map(|alg| Self::from_pem(pem, alg, kid.cloned()).ok())
             .ok_or(KeyFault::NoLane)
+    }
+
+    /// The private key as it is to be stored, PKCS#8 in PEM.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyFault> {
+        self.pair.to_pem().map_err(|_| KeyFault::Generation("aws-lc refused".to_owned()))
     }
 
     /// Sign bytes, without waiting: what [`Signer::sign`] does.

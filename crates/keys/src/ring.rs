@@ -44,6 +44,12 @@ impl KmsKeyId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Is it the same key, be it named by ARN or by id?
+    pub fn is(&self, other: &Self) -> bool {
+        let id = |text: &str| text.rsplit('/').next().map(str::to_owned);
+        id(&self.0) == id(&other.0)
+    }
 }
 
 impl TryFrom<String> for KmsKeyId {
@@ -81,9 +87,12 @@ impl NewKey {
 
     /// One that was made elsewhere, from PEM (PKCS#1 or PKCS#8). Its name is its thumbprint unless it is published under
     /// another.
+    ///
+    /// What is stored is that key alone, as PKCS#8: what else the text holds is left out, and another private key is refused.
     pub fn from_pem(pem: &str, kid: Option<&KeyId>) -> Result<Self, KeyFault> {
         let key = LocalKey::from_pem_of_any_lane(pem, kid)?;
-        Ok(Self { public: key.key().clone(), private: Private::Local(key, Zeroizing::new(pem.to_owned())) })
+        let stored = key.to_pem()?;
+        Ok(Self { public: key.key().clone(), private: Private::Local(key, stored) })
     }
 
     /// One that stays in AWS KMS.
@@ -274,6 +283,14 @@ impl Keyring {
                 }
             }
         }
+        // Until KMS has it deleted, a revoked key can sign for whoever may use it: where it is must not be forgotten.
+        let in_kms = |kid: &KeyId| match self.keys.get(kid) {
+            Some(Private::Kms(id)) => Some(id.as_str().to_owned()),
+            _ => None,
+        };
+        let revoked = ring.revoked().iter().cloned();
+        let revoked = revoked.map(|entry| Revoked { kms_key_id: in_kms(&entry.kid).or(entry.kms_key_id), ..entry });
+        let ring = Ring::new(ring.keys().to_vec(), revoked.collect())?;
         Ok(Self { ring, parent, keys })
     }
 
@@ -326,9 +343,11 @@ impl Keyring {
             if self.ring.signing(lane).is_some() {
                 continue;
             }
-            for state in
-                [State::Signing { announced_at: now, signing_since: now }, State::Announced { announced_at: now }]
-            {
+            let is_announced = |key: &RingKey| key.public.alg() == lane && matches!(key.state, State::Announced { .. });
+            let announced = self.ring.keys().iter().any(is_announced);
+            let states =
+                [State::Signing { announced_at: now, signing_since: now }, State::Announced { announced_at: now }];
+            for state in states.into_iter().take(if announced { 1 } else { 2 }) {
                 self.add(NewKey::generate(lane).map_err(KeyringFault::Imported)?, state)?;
             }
             opened.push(lane);

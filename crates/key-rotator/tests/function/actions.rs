@@ -140,17 +140,29 @@ fn an_imported_key_is_announced_and_signs_with_a_later_rotation() {
     let report = act(&rotator, &import(testkit::keys::RSA_2048, Some("first")));
     assert!(!report.to_string().contains("PRIVATE"));
     assert_eq!(place.in_state("signing"), ["first"]);
+    assert!(place.ring()["keys"].to_string().contains("-----BEGIN PRIVATE KEY-----"));
     place.assert_agrees();
     let made = place.in_state("announced").remove(0);
-    act(&rotator, &import(testkit::keys::RSA_3072, None));
+    act(&rotator, &import(&format!("a note\n{}another", testkit::keys::RSA_3072), None));
+    assert!(!place.ring().to_string().contains("a note"), "nothing but the key is stored");
     let imported = place.in_state("announced").remove(0);
-    assert_ne!(imported, made, "which never signed, and made room");
+    assert_ne!(imported, made, "which made room");
     for (action, kind, why) in [
         (import(testkit::keys::RSA_2048, Some("other")), "Refused", "in the ring already, as first"),
         (import(testkit::keys::P256, None), "Refused", "the lane ES256 is not configured"),
         (import(testkit::keys::RSA_1024, None), "Refused", "neither RSA"),
         (import(testkit::keys::ED25519, None), "Refused", "neither RSA"),
         (import("what is this", None), "Refused", "not a PEM private key"),
+        (
+            import(&[testkit::keys::RSA_4096, testkit::keys::P256].concat(), None),
+            "Refused",
+            "more than one private key",
+        ),
+        (
+            import(testkit::keys::RSA_4096, Some("first")),
+            "Refused",
+            "first is the name or the thumbprint of another key",
+        ),
         (json!({ "action": "import", "pem": 1 }), "Event", "neither a rotation step"),
     ] {
         let (is, message) = refused(&rotator, &action);

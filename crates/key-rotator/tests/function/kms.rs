@@ -128,3 +128,75 @@ fn a_rotation_moves_from_the_secret_to_kms_and_builds_without_it_say_so() {
     let error = place.rotator().invoke(&json!({ "action": "rotate" })).result.unwrap_err();
     assert!(error["errorMessage"].as_str().unwrap().contains("no KMS support"), "{error}");
 }
+
+/// The ring, changed by hand.
+fn edit(place: &Place<'_>, name: &str, change: impl Fn(&mut Value)) {
+    let mut ring = place.ring();
+    for key in ring["keys"].as_array_mut().unwrap() {
+        change(key);
+    }
+    place.world.moto.put_secret(name, &ring.to_string());
+}
+
+#[test]
+fn a_rotation_knows_a_kms_key_by_arn_and_by_id_and_never_has_one_deleted_that_is_in_use() {
+    let world = World::new();
+    let place = world.place("ids");
+    let rotator = place.setup("key-rotator-kms").env("KEY_STORE", "kms").start();
+    place.rotate(&rotator, &version(1));
+    edit(&place, "ids", |key| {
+        let arn = key["kms_key_id"].as_str().unwrap().to_owned();
+        key["kms_key_id"] = arn.rsplit('/').next().unwrap().into();
+    });
+    place.rotate(&rotator, &version(2));
+    for id in ["signing", "announced"].iter().flat_map(|state| kms_ids(&place, state)) {
+        assert_eq!(key_state(&world, &id)["KeyState"], "Enabled", "{id}");
+    }
+}
+
+#[test]
+fn a_revoked_kms_key_is_deleted_by_a_later_rotation_if_not_at_once() {
+    let world = World::new();
+    let place = world.place("later");
+    let rotator = place.setup("key-rotator-kms").env("KEY_STORE", "kms").start();
+    place.rotate(&rotator, &version(1));
+    let id = kms_ids(&place, "signing").remove(0);
+    rotator.invoke(&json!({ "action": "revoke", "kid": place.in_state("signing")[0] })).result.unwrap();
+    assert!(place.ring()["revoked"].to_string().contains(&id), "it must not be forgotten");
+    // As if it had not worked.
+    world.moto.cli(&["kms", "cancel-key-deletion", "--key-id", &id]);
+    world.moto.cli(&["kms", "enable-key", "--key-id", &id]);
+    for number in 2..=3 {
+        place.rotate(&rotator, &version(number));
+    }
+    assert_eq!(key_state(&world, &id)["KeyState"], "PendingDeletion");
+}
+
+#[test]
+fn a_kms_key_that_is_of_no_use_keeps_no_other_from_being_revoked_and_rotation_goes_on() {
+    let world = World::new();
+    let place = world.place("useless");
+    let rotator = place.setup("key-rotator-kms").env("KEY_STORE", "kms").env("KEY_LANES", "RS256,ES256").start();
+    place.rotate(&rotator, &version(1));
+    // All of ES256, and the announced key of RS256.
+    edit(&place, "useless", |key| {
+        if key["alg"] == "ES256" || key["state"] == "announced" {
+            key["kms_key_id"] = "00000000-0000-4000-8000-000000000000".into();
+        }
+    });
+    let act = |action: &Value| rotator.invoke(action).result;
+    let error = act(&json!({ "action": "rotate" })).unwrap_err();
+    assert!(error["errorMessage"].as_str().unwrap().contains("the KMS key of"), "{error}");
+    let of = |state: &str| {
+        let ring = place.ring();
+        crate::world::kids(&ring["keys"], |key| key["alg"] == "RS256" && key["state"] == state).remove(0)
+    };
+    let leaked = of("signing");
+    // The heir cannot sign, so it goes first.
+    assert!(act(&json!({ "action": "revoke", "kid": leaked })).is_err());
+    let report = act(&json!({ "action": "revoke", "kid": of("announced") })).unwrap();
+    assert!(report["warnings"].to_string().contains("the KMS key of"), "{report}");
+    act(&json!({ "action": "revoke", "kid": leaked })).unwrap();
+    assert!(!place.jwks().to_string().contains(&leaked));
+    place.assert_agrees();
+}

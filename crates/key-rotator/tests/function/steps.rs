@@ -210,5 +210,73 @@ fn a_new_lane_of_a_rotation_is_announced_before_it_signs() {
     }
     // A lane that is not configured any more signs no longer.
     place.rotate(&place.rotator(), &version(4));
-    assert_eq!((es256("signing").len(), es256("announced").len(), es256("retired").len()), (0, 0, 1));
+    assert_eq!((es256("signing").len(), es256("announced").len(), es256("retired").len()), (0, 0, 2));
+}
+
+#[test]
+fn a_rotation_whose_heir_was_not_published_all_the_time_is_withdrawn() {
+    let world = World::new();
+    let place = world.place("interrupted");
+    let rotator = place.rotator();
+    place.rotate(&rotator, &version(1));
+    let signing = place.in_state("signing");
+    world.clock.advance(DAY);
+    place.step(&rotator, "createSecret", &version(2)).unwrap();
+    // Between the plan and the publication, somebody puts a set there that lacks the heir.
+    let mut set = place.jwks();
+    set["keys"].as_array_mut().unwrap().truncate(1);
+    world.moto.put_parameter(&place.parameter, &set.to_string());
+    place.step(&rotator, "setSecret", &version(2)).unwrap();
+    place.step(&rotator, "testSecret", &version(2)).unwrap();
+    let error = place.step(&rotator, "finishSecret", &version(2)).unwrap_err();
+    assert!(error["errorMessage"].as_str().unwrap().contains("without a break"), "{error}");
+    assert!(place.labelled("AWSPENDING").is_none());
+    place.rotate(&rotator, &version(3));
+    assert_eq!(place.in_state("signing"), signing);
+    world.clock.advance(DAY);
+    place.rotate(&rotator, &version(4));
+    assert_eq!(place.in_state("retired"), signing);
+}
+
+/// Somebody makes the ring before current again, by hand.
+fn roll_back(place: &crate::world::Place<'_>, from: usize, to: usize) {
+    let update = ["secretsmanager", "update-secret-version-stage", "--secret-id", &place.secret];
+    let labels = [
+        "--version-stage",
+        "AWSCURRENT",
+        "--remove-from-version-id",
+        &version(from),
+        "--move-to-version-id",
+        &version(to),
+    ];
+    place.world.moto.cli(&[&update[..], &labels[..]].concat());
+}
+
+#[test]
+fn after_a_rollback_by_hand_neither_import_nor_rotation_takes_a_key_away_that_has_signed() {
+    let world = World::new();
+    let place = world.place("rollback");
+    let rotator = place.rotator();
+    place.rotate(&rotator, &version(1));
+    assert!(place.labelled("AWSPREVIOUS").is_none(), "nobody should go back to a ring without keys");
+    world.clock.advance(DAY);
+    place.rotate(&rotator, &version(2));
+    let has_signed = place.in_state("signing").remove(0);
+    roll_back(&place, 2, 1);
+    assert_eq!(place.in_state("announced"), [has_signed.as_str()]);
+    rotator.invoke(&json!({ "action": "import", "pem": testkit::keys::RSA_3072 })).result.unwrap();
+    assert!(place.in_state("retired").contains(&has_signed), "tokens of it may be valid");
+    place.assert_agrees();
+}
+
+#[test]
+fn a_secret_of_another_lane_is_no_ring_to_rotate() {
+    let world = World::new();
+    let place = world.place("stray");
+    world.moto.put_secret("stray", &json!({ "private_key": testkit::keys::P256 }).to_string());
+    let error = place.step(&place.rotator(), "createSecret", &version(1)).unwrap_err();
+    assert!(error["errorMessage"].as_str().unwrap().contains("the lane ES256 is not configured"), "{error}");
+    let rotator = place.setup("key-rotator").env("KEY_LANES", "RS256,ES256").start();
+    place.rotate(&rotator, &version(2));
+    assert_eq!(place.in_state("signing").len(), 1);
 }
