@@ -78,3 +78,16 @@ fn a_new_lane_is_added_and_what_is_there_stays() {
     assert_eq!(opened, [Algorithm::ES384]);
     assert_eq!(second.public().signing(Algorithm::ES256), first.public().signing(Algorithm::ES256));
 }
+
+#[test]
+fn a_ring_behind_a_link_is_written_where_the_link_points() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let target = there.path().join("ring.json");
+    KeyringFile::in_directory(there.path()).open(&[Algorithm::ES256], 0).unwrap();
+    fs::rename(there.path().join("keyring.json"), &target).unwrap();
+    let ring = KeyringFile::in_directory(here.path());
+    std::os::unix::fs::symlink(&target, ring.path()).unwrap();
+    ring.open(&[Algorithm::ES256, Algorithm::ES384], 1).unwrap();
+    assert!(fs::symlink_metadata(ring.path()).unwrap().is_symlink());
+    assert!(fs::read_to_string(&target).unwrap().contains("ES384"));
+}
