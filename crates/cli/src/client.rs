@@ -35,14 +35,20 @@ fn client(url: &str) -> anyhow::Result<reqwest::Client> {
     if is_loopback(url) {
         builder = builder.no_proxy();
     }
-    let bundle = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty() && url.starts_with("https://"));
-    if let Some(path) = bundle {
-        let pem = std::fs::read(&path).with_context(|| format!("AWS_CA_BUNDLE: cannot read {}", path.display()))?;
-        let certificates =
-            reqwest::Certificate::from_pem_bundle(&pem).context("AWS_CA_BUNDLE: not PEM certificates")?;
+    if url.starts_with("https://")
+        && let Some((_, certificates)) = bundle()?
+    {
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().context("cannot set up the HTTP client")
+}
+
+/// The certificates of `AWS_CA_BUNDLE`, as they stand there and parsed, to be trusted beside the system's.
+pub fn bundle() -> anyhow::Result<Option<(Vec<u8>, Vec<reqwest::Certificate>)>> {
+    let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) else { return Ok(None) };
+    let pem = std::fs::read(&path).with_context(|| format!("AWS_CA_BUNDLE: cannot read {}", path.display()))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).context("AWS_CA_BUNDLE: not PEM certificates")?;
+    Ok(Some((pem, certificates)))
 }
 
 async fn send(request: reqwest::RequestBuilder, what: &str) -> anyhow::Result<Answer> {

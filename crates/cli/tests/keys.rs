@@ -228,3 +228,18 @@ fn serve_refuses_a_rotation_that_would_reject_tokens() {
         assert!(!directory.path().join("data").exists(), "a bad flag leaves nothing behind");
     }
 }
+
+#[test]
+fn keys_of_a_function_behind_a_certificate_of_one_s_own_need_the_bundle() {
+    let moto = Moto::start_tls();
+    let function = ["--function".to_owned(), "nobody".to_owned()];
+    let known = keys(&function, &["status"], &moto.environment(), "");
+    assert!(known.code == 2 && known.stderr.contains("Function not found"), "{}", known.stderr);
+    let without: Vec<_> = moto.environment().into_iter().filter(|(name, _)| name != "AWS_CA_BUNDLE").collect();
+    let unknown = keys(&function, &["status"], &without, "");
+    assert!(unknown.code == 2 && !unknown.stderr.contains("Function not found"), "{}", unknown.stderr);
+    let mut bad = without;
+    bad.push(("AWS_CA_BUNDLE".to_owned(), "/nowhere.pem".to_owned()));
+    let unreadable = keys(&function, &["status"], &bad, "");
+    assert!(unreadable.code == 2 && unreadable.stderr.contains("AWS_CA_BUNDLE: cannot read"), "{}", unreadable.stderr);
+}
