@@ -164,12 +164,15 @@ fn keys_commands_refuse_what_they_cannot_mean() {
             vec![],
             "a function's own configuration",
         ),
-        (vec!["status", "--function", "f"], vec![], "no region"),
+        (vec!["status", "--function", "f"], vec![], "no credentials found"),
         (vec!["status", "--data-dir", "/nowhere"], vec![], "/nowhere/keyring.json"),
     ] {
         let ran = keys(&place, &arguments, &[], "");
         assert!(ran.code == 2 && ran.stderr.contains(why), "{why}: {} {}", ran.code, ran.stderr);
     }
+    let nowhere = [("AWS_REGION".to_owned(), String::new())];
+    let ran = keys(&[], &["status", "--function", "f"], &nowhere, "");
+    assert!(ran.code == 2 && ran.stderr.contains("no region"), "{}", ran.stderr);
 }
 
 #[test]

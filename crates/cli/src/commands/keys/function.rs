@@ -49,7 +49,7 @@ impl Function {
             loader = loader.region(Region::new(region.to_owned()));
         }
         let config = patiently("looking for AWS credentials", Box::pin(loader.load())).await;
-        if config.region().is_none() {
+        if config.region().is_none_or(|region| region.as_ref().is_empty()) {
             bail!("no region: say --region, or set AWS_REGION");
         }
         Ok(Self { client: Client::new(&config), name: name.to_owned() })
