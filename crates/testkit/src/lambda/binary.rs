@@ -12,8 +12,15 @@ pub fn function(name: &str) -> PathBuf {
     let root = crate::tools::workspace_root();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     // A test runs in the folder of its package, and Cargo was started at the root.
-    let profile = if name.starts_with("key-rotator") { "rotator" } else { "function" };
-    current(&root.join(target).join(profile), name).unwrap_or_else(|why| panic!("{why}: run scripts/test"))
+    let (package, features) = name.strip_suffix("-kms").map_or((name, ""), |package| (package, " --features kms"));
+    let (profile, variable) = match package {
+        "key-rotator" => ("rotator", "AWS_LC_SYS_NO_JITTER_ENTROPY=0 "),
+        _ => ("function", ""),
+    };
+    current(&root.join(target).join(profile), name).unwrap_or_else(|why| {
+        let build = format!("cargo build --profile {profile} --locked -p {package}{features}");
+        panic!("{why}: run scripts/test, or `{variable}{build} --bin {name}`");
+    })
 }
 
 /// `name` in `folder`, if it is newer than all that the file beside it says it was made from.
