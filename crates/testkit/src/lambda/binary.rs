@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "`cargo build --profile function --locked -p no-such-function`")]
+    #[should_panic(expected = "`cargo build --profile function --locked -p no-such-function --bin no-such-function`")]
     fn a_function_that_is_not_there_comes_with_the_command_that_makes_it() {
         function("no-such-function");
     }
