@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_lambda::Client;
@@ -61,7 +61,7 @@ impl Function {
         let payload = Blob::new(serde_json::to_vec(question)?);
         let asked = self.client.invoke().function_name(name).payload(payload).send();
         let answer = patiently(&format!("waiting for {name}"), Box::pin(asked)).await;
-        let answer = answer.map_err(|error| anyhow!(words(&error))).with_context(|| format!("cannot ask {name}"))?;
+        let answer = answer.with_context(|| format!("cannot ask {name}"))?;
         let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
         let value: Value =
             serde_json::from_slice(&payload).with_context(|| format!("{name} does not answer in JSON"))?;
@@ -74,15 +74,4 @@ impl Function {
             kind => bail!("{name} failed ({kind}): {}", member("errorMessage")),
         }
     }
-}
-
-/// The error and its causes, in the words that they have for people.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
