@@ -187,3 +187,15 @@ fn nothing_prints_a_private_key() {
     let shown = format!("{keyring:?} {key:?}");
     assert!(shown.len() < 200 && !shown.contains("PRIVATE"), "{shown}");
 }
+
+#[test]
+fn a_secret_is_known_by_its_arn_with_and_without_the_characters_that_secrets_manager_adds() {
+    let bare = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:countersign/keys";
+    let arn = countersign_keys::secret::SecretArn::new(bare).unwrap();
+    assert!(arn.names(bare) && arn.names(&format!("{bare}-AbCdEf")));
+    for other in ["-AbCdE", "-AbCdEfG", "s-AbCdEf", "-old-AbCdEf"] {
+        assert!(!arn.names(&format!("{bare}{other}")), "{other}");
+    }
+    let full = countersign_keys::secret::SecretArn::new(&format!("{bare}-AbCdEf")).unwrap();
+    assert!(!full.names(bare) && !full.names(&format!("{bare}-XbCdEf")));
+}

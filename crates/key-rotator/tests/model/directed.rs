@@ -182,3 +182,25 @@ fn a_rotation_that_another_overtook_does_not_block_those_to_come() {
     }
     assert!(overtaken > 0);
 }
+
+/// Keys that are kept for ever fill the parameter. What does not fit is refused before anything is stored, and what there is stays.
+#[test]
+fn a_rotation_that_would_overfill_the_parameter_is_refused_and_changes_nothing() {
+    let least = u32::try_from(announce_for()).unwrap();
+    let schedule = Schedule::dangerous_unchecked([Algorithm::ES256].into(), least, u32::MAX, BOUNDS);
+    let mut case = Case::new(&Setup { opened: true, schedule, ..Setup::one() });
+    let bytes = loop {
+        case.advance(announce_for());
+        let before = case.world.borrow().ring().cloned();
+        match case.whole(&Ask::Rotate) {
+            Ok(_) => {}
+            Err(RotationFault::LargeSet(bytes)) => {
+                assert_eq!(case.world.borrow().ring().cloned(), before);
+                break bytes;
+            }
+            Err(fault) => panic!("{fault}"),
+        }
+    };
+    assert!(bytes > 8000, "{bytes}");
+    clean(&mut case);
+}
