@@ -119,6 +119,25 @@ fn check_of_the_examples_is_0_with_warnings() {
 }
 
 #[test]
+fn json_is_what_the_functions_read_and_says_the_same_from_either_form() {
+    let file = example("policy.yaml");
+    let ran = run(&["policy", "json", &file]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(json(&ran.stdout)["rules"][0]["grant"]["lifetime"], "15m");
+    assert_eq!(ran.stdout.lines().count(), 1);
+
+    let again = run_with(&["policy", "json", "-"], &[], &ran.stdout);
+    assert_eq!((again.code, again.stdout), (0, ran.stdout.clone()));
+    let checked = run_with(&["policy", "check", "-"], &[], &ran.stdout);
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+
+    let bad = run_with(&["policy", "json", "-"], &[], "version: 2");
+    assert_eq!((bad.code, bad.stdout.as_str()), (1, ""));
+    assert!(bad.stderr.contains("does not load"), "{}", bad.stderr);
+    assert_eq!(run(&["policy", "json", "/nowhere.yaml"]).code, 2);
+}
+
+#[test]
 fn check_shows_every_mistake_with_line_and_key() {
     let file = written(
         "version: 1\naudiences:\n  x: { aud: x, profil: generic }\nrules:\n  - name: a\n    when: { kind: role, account: [111122223333], role: ab }\n    grant:\n      audiences: [x, y]\n      subject: \"{rolle}\"\n      lifetime:\n",

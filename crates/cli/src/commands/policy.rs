@@ -1,4 +1,4 @@
-//! `countersign policy check`, `explain` and `schema`.
+//! `countersign policy check`, `json`, `explain` and `schema`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,6 +23,8 @@ use crate::{clock, out, yaml};
 pub enum Command {
     /// Load a policy and show every mistake and warning, with line and key
     Check(CheckArgs),
+    /// Print a policy that loads as JSON, the form in which the functions read it
+    Json(JsonArgs),
     /// Say which rule decides for a caller, why the others do not, and what the token would say
     Explain(ExplainArgs),
     /// Print the JSON Schema of the policy, for editors
@@ -32,11 +34,18 @@ pub enum Command {
 /// What to check.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// The policy, YAML or JSON
+    /// The policy, YAML or JSON; - for standard input
     file: PathBuf,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What to print.
+#[derive(Debug, clap::Args)]
+pub struct JsonArgs {
+    /// The policy, YAML or JSON; - for standard input
+    file: PathBuf,
 }
 
 /// What to explain.
@@ -72,6 +81,7 @@ pub struct ExplainArgs {
 pub fn run(command: &Command) -> anyhow::Result<Ending> {
     match command {
         Command::Check(args) => check(args),
+        Command::Json(args) => print_json(args),
         Command::Explain(args) => explain(args),
         Command::Schema => {
             out::print(&serde_json::to_string_pretty(&schema())?)?;
@@ -91,14 +101,18 @@ struct Finding {
 /// A policy file, read.
 struct Loaded {
     outcome: Result<(Policy, Vec<Finding>), Vec<Finding>>,
-    json_bytes: usize,
+    json: Vec<u8>,
 }
 
 /// A policy has at most 64 KiB as JSON; comments and white space may be many times that, but not without end.
 fn read_bounded(path: &Path) -> anyhow::Result<String> {
     const LARGEST: u64 = 1024 * 1024;
     let mut text = String::new();
-    std::fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(LARGEST + 1).read_to_string(&mut text)?;
+    } else {
+        std::fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    }
     if text.len() as u64 > LARGEST {
         bail!("larger than {LARGEST} bytes");
     }
@@ -112,7 +126,7 @@ fn load(path: &Path) -> anyhow::Result<Loaded> {
         Ok(document) => document,
         Err(problems) => {
             let found = problems.into_iter().map(|(line, problem)| finding(line, problem)).collect();
-            return Ok(Loaded { outcome: Err(found), json_bytes: 0 });
+            return Ok(Loaded { outcome: Err(found), json: Vec::new() });
         }
     };
     let located = |problems: Vec<Problem>| {
@@ -126,7 +140,7 @@ fn load(path: &Path) -> anyhow::Result<Loaded> {
         let warnings = located(policy.warnings());
         (policy, warnings)
     });
-    Ok(Loaded { outcome, json_bytes: json.len() })
+    Ok(Loaded { outcome, json })
 }
 
 /// A policy file that must be good: for `serve` and `explain`.
@@ -147,7 +161,8 @@ fn prefix(key: &str) -> String {
 }
 
 fn check(args: &CheckArgs) -> anyhow::Result<Ending> {
-    let Loaded { outcome, json_bytes } = load(&args.file)?;
+    let Loaded { outcome, json } = load(&args.file)?;
+    let json_bytes = json.len();
     let (errors, warnings, policy) = match outcome {
         Ok((policy, warnings)) => (Vec::new(), warnings, Some(policy)),
         Err(errors) => (errors, Vec::new(), None),
@@ -181,6 +196,17 @@ fn check(args: &CheckArgs) -> anyhow::Result<Ending> {
         }
     }
     Ok(if errors.is_empty() { Ending::Done } else { Ending::Refused })
+}
+
+fn print_json(args: &JsonArgs) -> anyhow::Result<Ending> {
+    let Loaded { outcome, json } = load(&args.file)?;
+    match outcome {
+        Ok(_) => out::print(String::from_utf8(json)?).map(|()| Ending::Done),
+        Err(found) => {
+            out::say(does_not_load(&args.file, found));
+            Ok(Ending::Refused)
+        }
+    }
 }
 
 /// The schema of the document, with one thing said that serde's types do not: nothing may be null.

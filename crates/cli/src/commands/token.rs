@@ -123,9 +123,6 @@ fn printable(text: &str) -> String {
 /// What to do about it: the gateway's own messages say what, not why.
 fn advice(status: u16, error: Option<&str>, said: &str) -> Option<&'static str> {
     Some(match (status, error) {
-        (403, Some("access_denied")) => {
-            "the signature is good; the issuer's policy gives this caller nothing. See who you are with `aws sts get-caller-identity`, and ask the issuer's owner for `countersign policy explain --arn ...`"
-        }
         (400, Some("invalid_target")) => {
             "see the policy's audiences for the names that this caller may ask for, or leave --audience out for the default"
         }
@@ -150,6 +147,11 @@ fn advice(status: u16, error: Option<&str>, said: &str) -> Option<&'static str> 
         (403, _) if said.contains("not authorized") => {
             "the caller needs `execute-api:Invoke` on POST /token of this API, in its own policy too if it is in another account"
         }
+        (403, _) if said.ends_with("Forbidden") => "a web application firewall in front of the issuer refused the request",
+        // Of the issuer itself; the gateway's own refusals above may have the same code.
+        (403, Some("access_denied")) => {
+            "the signature is good; the issuer's policy gives this caller nothing. See who you are with `aws sts get-caller-identity`, and ask the issuer's owner for `countersign policy explain --arn ...`"
+        }
         _ => return None,
     })
 }
@@ -157,4 +159,31 @@ fn advice(status: u16, error: Option<&str>, said: &str) -> Option<&'static str> 
 /// For the demonstration and tests: a token with these credentials, or the refusal's body.
 pub(crate) async fn request(url: &str, credentials: &aws_credential_types::Credentials) -> anyhow::Result<Answer> {
     post_signed(url, "us-east-1", credentials, None, Vec::new()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The deployed gateway says it as JSON of our form, `serve` in its own.
+    #[test]
+    fn a_refusal_of_the_gateway_is_not_taken_for_one_of_the_issuer() {
+        let nothing_granted = advice(403, Some("access_denied"), "access_denied: this caller gets no token here");
+        assert!(nothing_granted.is_some_and(|advice| advice.contains("policy explain")));
+        for (said, expected) in [
+            ("Missing Authentication Token", "with its stage or base path"),
+            ("The security token included in the request is invalid.", "renew them"),
+            ("The request signature we calculated does not match the signature you provided.", "wrong secret key"),
+            ("Signature expired: 20260101T000000Z is now earlier than", "clock"),
+            ("Credential should be scoped to a valid region.", "--region"),
+            ("User: arn is not authorized to perform: execute-api:Invoke with an explicit deny", "resource policy"),
+            ("User: arn is not authorized to perform: execute-api:Invoke on resource", "needs `execute-api:Invoke`"),
+            ("Forbidden", "firewall"),
+        ] {
+            for (error, text) in [(Some("access_denied"), format!("access_denied: {said}")), (None, said.to_owned())] {
+                let advice = advice(403, error, &text);
+                assert!(advice.is_some_and(|advice| advice.contains(expected)), "{text}: {advice:?}");
+            }
+        }
+    }
 }
