@@ -8,6 +8,8 @@ module "ecr" {
   region     = var.region
   account_id = local.account_id
   partition  = local.partition
+  # What is in there can be built again.
+  force_delete = true
 }
 
 locals {

@@ -14,7 +14,7 @@ locals {
   scp_statements = [for entry in [
     {
       # Everywhere in the organisation: the issuer tells people by this name.
-      if        = true
+      when      = true
       sid       = "NamesOfIdentityCenterAreAws"
       actions   = ["iam:CreateRole"]
       resources = ["arn:${local.partition}:iam::*:role/*AWSReservedSSO_*"]
@@ -22,28 +22,28 @@ locals {
     },
     {
       # Who may invoke it can write any caller into an event.
-      if        = true
+      when      = true
       sid       = "OnlyTheGatewayAsksForTokens"
       actions   = ["lambda:InvokeAsync", "lambda:InvokeFunction", "lambda:InvokeFunctionUrl"]
       resources = [local.function_arns.jwt_issuer, "${local.function_arns.jwt_issuer}:*"]
       except    = []
     },
     {
-      if        = local.operators_named
+      when      = local.operators_named
       sid       = "OnlyOperatorsAskTheRotator"
       actions   = ["lambda:InvokeAsync", "lambda:InvokeFunction", "lambda:InvokeFunctionUrl"]
       resources = [local.function_arns.key_rotator, "${local.function_arns.key_rotator}:*"]
       except    = var.operator_role_arns
     },
     {
-      if        = true
+      when      = true
       sid       = "OnlyIssuerAndRotatorReadTheRing"
       actions   = ["secretsmanager:GetSecretValue"]
       resources = [module.keys.secret_arn]
       except    = local.ring_roles
     },
     {
-      if        = true
+      when      = true
       sid       = "OnlyTheRotatorWritesTheRing"
       actions   = ["secretsmanager:PutSecretValue"]
       resources = [module.keys.secret_arn]
@@ -51,15 +51,15 @@ locals {
     },
     {
       # Deployers make the parameter, and may have to make it anew.
-      if        = true
+      when      = true
       sid       = "OnlyTheRotatorPublishes"
       actions   = ["ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:LabelParameterVersion", "ssm:PutParameter"]
       resources = [module.keys.jwks_parameter_arn]
       except    = local.deployers_and_rotator
     },
     {
-      if  = local.deployers_named
-      sid = "OnlyDeployersChangeSecretsAndThePolicy"
+      when = local.deployers_named
+      sid  = "OnlyDeployersChangeSecretsAndThePolicy"
       actions = [
         "secretsmanager:CancelRotateSecret", "secretsmanager:DeleteResourcePolicy", "secretsmanager:DeleteSecret",
         "secretsmanager:PutResourcePolicy", "secretsmanager:UpdateSecret",
@@ -70,8 +70,8 @@ locals {
     },
     {
       # The rotator ends instances by a change of their configuration.
-      if  = local.deployers_named
-      sid = "OnlyDeployersChangeFunctions"
+      when = local.deployers_named
+      sid  = "OnlyDeployersChangeFunctions"
       actions = [
         "lambda:AddPermission", "lambda:CreateEventSourceMapping", "lambda:CreateFunctionUrlConfig", "lambda:DeleteFunction",
         "lambda:RemovePermission", "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
@@ -80,8 +80,8 @@ locals {
       except    = local.deployers_and_rotator
     },
     {
-      if  = local.deployers_named
-      sid = "OnlyDeployersChangeRoles"
+      when = local.deployers_named
+      sid  = "OnlyDeployersChangeRoles"
       actions = [
         "iam:AttachRolePolicy", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PassRole",
         "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
@@ -91,7 +91,7 @@ locals {
     },
     {
       # By its target, the hourly check could be made to ask for something else.
-      if        = local.deployers_named
+      when      = local.deployers_named
       sid       = "OnlyDeployersChangeTheCheck"
       actions   = ["events:DeleteRule", "events:DisableRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets"]
       resources = ["arn:${local.partition}:events:${var.region}:${local.account_id}:rule/${var.name}-*"]
@@ -100,7 +100,7 @@ locals {
     ] : merge(
     { Sid = entry.sid, Effect = "Deny", Action = entry.actions, Resource = entry.resources },
     length(entry.except) == 0 ? {} : { Condition = { ArnNotEquals = { "aws:PrincipalArn" = entry.except } } },
-  ) if entry.if]
+  ) if entry.when]
 
   scp = jsonencode({ Version = "2012-10-17", Statement = local.scp_statements })
 }
