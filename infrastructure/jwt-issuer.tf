@@ -29,7 +29,7 @@ module "jwt_issuer" {
     [{ actions = ["secretsmanager:GetSecretValue"], resources = concat([module.keys.secret_arn], module.policy.kind == "secret" ? [module.policy.arn] : []) }],
     module.policy.kind == "ssm" ? [{ actions = ["ssm:GetParameter"], resources = [module.policy.arn] }] : [],
     var.customer_managed_key ? [{ actions = ["kms:Decrypt"], resources = [module.keys.kms_key_arn] }] : [],
-    var.key_store == "kms" ? [{
+    local.kms ? [{
       actions   = ["kms:Sign"]
       resources = [local.kms_keys]
       condition = { StringEquals = { "aws:ResourceTag/countersign:secret" = module.keys.secret_arn } }

@@ -55,7 +55,7 @@ module "key_rotator" {
       resources = [for key, kept in var.provisioned_concurrency : local.function_arns[key] if kept == 0]
     }],
     var.customer_managed_key ? [{ actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = [module.keys.kms_key_arn] }] : [],
-    var.key_store != "kms" ? [] : [
+    !local.kms ? [] : [
       {
         actions   = ["kms:CreateKey", "kms:TagResource"]
         resources = ["*"]

@@ -17,7 +17,7 @@ module "observability" {
   secret_arn            = module.keys.secret_arn
   jwks_parameter        = module.keys.jwks_parameter
   policy_source         = { kind = module.policy.kind, name_or_arn = module.policy.kind == "ssm" ? module.policy.name : module.policy.arn }
-  key_store             = var.key_store
+  key_store             = local.kms ? "kms" : "secret"
   kms_key               = var.customer_managed_key ? { arn = module.keys.kms_key_arn } : null
   rotation_days         = var.rotation_days
   waf_acl_name          = var.waf.enabled ? var.name : null

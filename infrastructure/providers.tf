@@ -24,10 +24,11 @@ locals {
   function_arns = { for key, name in local.functions : key => "arn:${local.partition}:lambda:${var.region}:${local.account_id}:function:${name}" }
 
   # The builds that are deployed: with keys in KMS, two of them have a client for it.
+  kms = var.key_store == "kms" || var.keep_kms
   builds = {
-    jwt_issuer  = var.key_store == "kms" ? "jwt-issuer-kms" : "jwt-issuer"
+    jwt_issuer  = local.kms ? "jwt-issuer-kms" : "jwt-issuer"
     jwks        = "jwks"
-    key_rotator = var.key_store == "kms" ? "key-rotator-kms" : "key-rotator"
+    key_rotator = local.kms ? "key-rotator-kms" : "key-rotator"
   }
   packages = {
     for key, build in local.builds : key => {

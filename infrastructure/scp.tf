@@ -33,7 +33,8 @@ locals {
       sid       = "OnlyOperatorsAskTheRotator"
       actions   = ["lambda:InvokeAsync", "lambda:InvokeFunction", "lambda:InvokeFunctionUrl"]
       resources = [local.function_arns.key_rotator, "${local.function_arns.key_rotator}:*"]
-      except    = var.operator_role_arns
+      # RotateSecret, with which the schedule is made, asks for the same permission.
+      except = concat(var.operator_role_arns, var.deployer_role_arns)
     },
     {
       when      = true

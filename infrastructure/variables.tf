@@ -129,6 +129,12 @@ variable "key_store" {
   }
 }
 
+variable "keep_kms" {
+  description = "After key_store went from kms back to secret: keep the builds and permissions for KMS until no key of the ring is there any more (`countersign keys status --json` shows no kms_key_id)."
+  type        = bool
+  default     = false
+}
+
 variable "key_lanes" {
   description = "Signature algorithms that have keys. RS256 is always among them."
   type        = list(string)

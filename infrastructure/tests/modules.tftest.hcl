@@ -48,7 +48,7 @@ run "api" {
   }
   assert {
     condition = alltrue([
-      for s in [aws_api_gateway_method_settings.all.settings[0], aws_api_gateway_method_settings.token.settings[0]] : s.data_trace_enabled == false && s.logging_level == "OFF" && s.caching_enabled == false && s.metrics_enabled
+      for s in [aws_api_gateway_method_settings.all.settings[0], aws_api_gateway_method_settings.token.settings[0]] : s.data_trace_enabled == false && s.logging_level == "OFF" && s.caching_enabled == false
     ])
     error_message = "no bodies are written down and no answers kept"
   }

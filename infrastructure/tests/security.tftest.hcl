@@ -334,6 +334,24 @@ run "keys_in_kms_and_a_key_for_the_secret" {
   }
 }
 
+run "the_way_back_from_kms" {
+  command = apply
+
+  variables {
+    key_store = "secret"
+    keep_kms  = true
+  }
+
+  assert {
+    condition     = endswith(module.jwt_issuer.package_file, "jwt-issuer-kms.zip") && endswith(module.key_rotator.package_file, "key-rotator-kms.zip") && module.key_rotator.environment["KEY_STORE"] == "secret"
+    error_message = "new keys are made in the secret, by builds that still know the old ones"
+  }
+  assert {
+    condition     = strcontains(module.jwt_issuer.policy, "kms:Sign") && strcontains(module.key_rotator.policy, "kms:ScheduleKeyDeletion")
+    error_message = "and may still use and end them"
+  }
+}
+
 run "callers_of_this_account_alone" {
   command = apply
 
@@ -370,7 +388,7 @@ run "deployers_and_operators" {
     condition = { for s in jsondecode(output.scp).Statement : s.Sid => try(s.Condition.ArnNotEquals["aws:PrincipalArn"], []) } == {
       NamesOfIdentityCenterAreAws            = []
       OnlyTheGatewayAsksForTokens            = []
-      OnlyOperatorsAskTheRotator             = ["arn:aws:iam::111122223333:role/keys"]
+      OnlyOperatorsAskTheRotator             = ["arn:aws:iam::111122223333:role/keys", "arn:aws:iam::111122223333:role/ci/deploy"]
       OnlyIssuerAndRotatorReadTheRing        = ["arn:aws:iam::111122223333:role/acme-jwt-issuer", "arn:aws:iam::111122223333:role/acme-key-rotator"]
       OnlyTheRotatorWritesTheRing            = ["arn:aws:iam::111122223333:role/acme-key-rotator"]
       OnlyTheRotatorPublishes                = ["arn:aws:iam::111122223333:role/acme-key-rotator", "arn:aws:iam::111122223333:role/ci/deploy"]

@@ -1,4 +1,4 @@
-//! What the function is asked for: a step of Secrets Manager's, or an action of an operator's.
+//! What the function is asked for: a step of Secrets Manager's, or an action: of an operator's, or of a clock's.
 
 use countersign_core::jwk::KeyId;
 use serde::Deserialize;
@@ -33,12 +33,14 @@ pub struct RotationStep {
     pub client_request_token: String,
 }
 
-/// What an operator asks for.
+/// What an operator asks for, and every hour a clock.
 #[derive(Deserialize)]
 #[serde(tag = "action", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Action {
     /// How ring and key set stand.
     Status {},
+    /// The same, with what relying parties see, as metrics too.
+    Check {},
     /// Rotate now.
     Rotate {},
     /// Withdraw a key.
@@ -60,7 +62,7 @@ pub enum Action {
 pub enum Event {
     /// Secrets Manager's.
     Step(RotationStep),
-    /// An operator's.
+    /// An operator's, or the clock's.
     Action(Action),
 }
 
@@ -73,7 +75,7 @@ impl Event {
         match serde_json::from_str(text) {
             Ok(action) => Ok(Self::Action(action)),
             Err(_) => Err(
-                "neither a rotation step of Secrets Manager (Step, SecretId, ClientRequestToken) nor an action: {\"action\": \"status\"}, {\"action\": \"rotate\"}, {\"action\": \"revoke\", \"kid\": KID} or {\"action\": \"import\", \"pem\": PEM, \"kid\": KID}",
+                "neither a rotation step of Secrets Manager (Step, SecretId, ClientRequestToken) nor an action: {\"action\": \"status\"}, {\"action\": \"check\"}, {\"action\": \"rotate\"}, {\"action\": \"revoke\", \"kid\": KID} or {\"action\": \"import\", \"pem\": PEM, \"kid\": KID}",
             ),
         }
     }
@@ -88,12 +90,16 @@ mod tests {
         let step = r#"{"Step":"setSecret","SecretId":"arn","ClientRequestToken":"t","RotationToken":"r"}"#;
         assert!(matches!(Event::read(step), Ok(Event::Step(RotationStep { step: Step::Set, .. }))));
         assert!(matches!(Event::read(r#"{"action":"status"}"#), Ok(Event::Action(Action::Status {}))));
+        assert!(matches!(Event::read(r#"{"action":"check"}"#), Ok(Event::Action(Action::Check {}))));
         assert!(matches!(Event::read(r#"{"action":"revoke","kid":"k"}"#), Ok(Event::Action(Action::Revoke { .. }))));
         for bad in [
             "",
             "[]",
             r#"{"action":"sign"}"#,
             r#"{"action":"status","kid":"k"}"#,
+            r#"{"action":"check","kid":"k"}"#,
+            r#"{"action":"Check"}"#,
+            r#"{"version":"0","source":"aws.events","detail-type":"Scheduled Event","detail":{}}"#,
             r#"{"action":"revoke"}"#,
             r#"{"action":"revoke","kid":""}"#,
             r#"{"action":"import"}"#,

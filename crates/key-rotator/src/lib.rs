@@ -1,4 +1,5 @@
 //! The only writer of the ring and of the published key set: Secrets Manager's rotation function, and what operators ask for.
+//! Once an hour it looks whether both still say the same.
 //!
 //! One event at a time: the function is to have a reserved concurrency of one.
 
@@ -8,11 +9,13 @@ pub mod rotation;
 pub mod store;
 
 use std::collections::BTreeSet;
+use std::io;
 
-use countersign_aws::client;
 use countersign_aws::function::{Failure, Worker};
+use countersign_aws::metrics::Line;
 use countersign_aws::parameter::ParameterName;
 use countersign_aws::settings::{Faults, Settings};
+use countersign_aws::{client, log};
 use countersign_core::jwk::Algorithm;
 use countersign_core::plan::Note;
 use countersign_core::schedule::{self, Schedule};
@@ -23,11 +26,13 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use aws::{Aws, KeyStore, PublicUrl, public_url};
 use event::{Action, Event, RotationStep, Step};
+use rotation::check::Check;
 use rotation::{Order, Rotation, RotationFault};
 
 /// The function, ready for events.
 #[derive(Debug)]
 pub struct KeyRotator {
+    function: String,
     secret: SecretArn,
     schedule: Schedule,
     store: Aws,
@@ -36,6 +41,7 @@ pub struct KeyRotator {
 impl KeyRotator {
     /// Read the configuration. Nothing is fetched ahead.
     pub fn start(mut settings: Settings) -> Result<Self, Faults> {
+        let function = settings.function_name();
         let secret = settings.required("SIGNING_KEY_SECRET_ARN", SecretArn::new);
         let parameter = settings.required("JWKS_SSM_PARAM", ParameterName::new);
         let lanes = settings.optional("KEY_LANES", lanes).unwrap_or_else(|| BTreeSet::from([Algorithm::RS256]));
@@ -55,7 +61,7 @@ impl KeyRotator {
         let made = (|| {
             let (secret, parameter, schedule) = (secret?, parameter?, schedule.ok()?);
             let store = Aws::new(&config?, secret.clone(), parameter, keys, public_url, restart);
-            Some(Self { secret, schedule, store })
+            Some(Self { function, secret, schedule, store })
         })();
         settings.finish(made)
     }
@@ -85,6 +91,11 @@ impl KeyRotator {
         let rotation = Rotation::new(&self.store, &self.schedule);
         let order = match action {
             Action::Status {} => return answer(&rotation.status().await.map_err(|fault| failure(&fault))?),
+            Action::Check {} => {
+                let check = rotation.check().await.map_err(|fault| failure(&fault))?;
+                self.record(&check)?;
+                return answer(&check);
+            }
             Action::Rotate {} => Order::Rotate,
             Action::Revoke { kid } => Order::Revoke(kid),
             Action::Import { pem, kid } => {
@@ -98,6 +109,16 @@ impl KeyRotator {
             tracing::warn!("{warning}");
         }
         answer(&report)
+    }
+
+    /// A check of which nobody is told is none.
+    fn record(&self, check: &Check) -> Result<(), Failure> {
+        let (metrics, record) = (check.metrics(), check.record());
+        let line = Line::new(&self.function, &metrics, &record).to_text();
+        line.map_err(Into::into).and_then(|line| log::line(&line)).map_err(|error: io::Error| Failure {
+            kind: "Rotation",
+            message: format!("the metrics of the check cannot be written: {error}"),
+        })
     }
 }
 

@@ -243,7 +243,8 @@ resource "aws_api_gateway_method_settings" "all" {
   method_path = "*/*"
 
   settings {
-    metrics_enabled        = true
+    # Metrics of each method are billed apart, and no alarm needs them: those of the stage are there anyway.
+    metrics_enabled        = false
     data_trace_enabled     = false
     logging_level          = "OFF"
     caching_enabled        = false
@@ -258,7 +259,7 @@ resource "aws_api_gateway_method_settings" "token" {
   method_path = "token/POST"
 
   settings {
-    metrics_enabled        = true
+    metrics_enabled        = false
     data_trace_enabled     = false
     logging_level          = "OFF"
     caching_enabled        = false

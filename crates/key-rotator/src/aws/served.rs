@@ -20,9 +20,12 @@ pub(crate) struct PublicUrl {
     connector: Connector,
 }
 
-/// An https URL, or http on this very machine.
+/// An https URL, or http on this very machine. It is public, and told wherever it fails: so without a user.
 pub(crate) fn public_url(text: &str) -> Result<String, String> {
     let url = text.parse::<http::Uri>().map_err(|error| format!("{text:?}: {error}"))?;
+    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("must not name a user".to_owned());
+    }
     let loopback = matches!(url.host(), Some("127.0.0.1" | "[::1]" | "localhost"));
     match url.scheme_str() {
         Some("https") => Ok(text.to_owned()),
@@ -52,5 +55,17 @@ impl PublicUrl {
         };
         let answered = tokio::time::timeout(PATIENCE, answer).await;
         answered.unwrap_or_else(|_| Err(SourceFault::new(format!("{url}: no answer in {} s", PATIENCE.as_secs()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_that_names_a_user_is_refused_without_the_password() {
+        assert!(public_url("https://id.acme.com/.well-known/jwks.json").is_ok());
+        let why = public_url("https://jane:hush@id.acme.com/jwks.json").unwrap_err();
+        assert_eq!(why, "must not name a user");
     }
 }

@@ -235,6 +235,20 @@ fn a_rotation_s_test_looks_at_the_public_url_too() {
 }
 
 #[test]
+fn the_first_rotation_does_not_wait_for_a_public_url_that_is_made_after_it() {
+    let world = World::new();
+    let place = world.place("first");
+    let gone = place.setup("key-rotator").env("PUBLIC_JWKS_URL", "http://127.0.0.1:1/jwks.json").start();
+    place.rotate(&gone, &version(1));
+    place.assert_agrees();
+    assert_eq!((place.in_state("signing").len(), place.in_state("announced").len()), (1, 1));
+    gone.lines_until(|lines| lines.iter().any(|line| line.contains("WARN") && line.contains("127.0.0.1:1")));
+    // From the second one on it counts.
+    world.clock.advance(DAY);
+    assert!(refused(&gone, &json!({ "action": "rotate" })).1.contains("127.0.0.1:1"));
+}
+
+#[test]
 fn a_rotation_event_that_is_none_is_refused_without_its_content() {
     let world = World::new();
     let rotator = world.place("events").rotator();
