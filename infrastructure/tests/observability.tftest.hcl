@@ -160,7 +160,6 @@ run "usual" {
       && aws_lambda_permission.check.action == "lambda:InvokeFunction"
       && aws_lambda_permission.check.function_name == var.rotator_arn
       && aws_lambda_permission.check.source_arn == "arn:aws:events:eu-central-1:123456789012:rule/acme-check"
-      && aws_lambda_permission.check.source_account == "123456789012"
       && aws_cloudwatch_event_rule.check.name == "acme-check"
     )
     error_message = "EventBridge invokes the rotator for this one rule of this account"

@@ -30,10 +30,10 @@ resource "aws_cloudwatch_event_target" "check" {
 # The event could say `revoke` as well as `check`, so whoever may write the target of this rule has the rotator's power:
 # guards.tf.
 resource "aws_lambda_permission" "check" {
-  statement_id   = "hourly-check"
-  action         = "lambda:InvokeFunction"
-  function_name  = var.rotator_arn
-  principal      = "events.amazonaws.com"
-  source_arn     = local.check_rule_arn
-  source_account = var.account_id
+  statement_id  = "hourly-check"
+  action        = "lambda:InvokeFunction"
+  function_name = var.rotator_arn
+  principal     = "events.amazonaws.com"
+  # It names the account. AWS documents no other key of EventBridge's here.
+  source_arn = local.check_rule_arn
 }
