@@ -70,7 +70,12 @@ resource "aws_route53_record" "this" {
 resource "terraform_data" "keys_are_served" {
   count = var.await_keys ? 1 : 0
 
-  triggers_replace = [local.probe_url, module.keys.secret_arn, module.keys.jwks_parameter]
+  # Also when something changes on which the route depends.
+  triggers_replace = [
+    local.probe_url, module.keys.secret_arn, module.keys.jwks_parameter, module.api.deployment_id, module.jwks.package,
+    module.jwks.environment, [for permission in aws_lambda_permission.public : permission.id],
+    aws_api_gateway_base_path_mapping.this[*].id,
+  ]
 
   provisioner "local-exec" {
     command     = "${path.module}/await-keys.sh"
@@ -83,7 +88,7 @@ resource "terraform_data" "keys_are_served" {
   }
 
   depends_on = [
-    module.api, module.keys, module.jwks, aws_lambda_permission.public,
-    aws_api_gateway_base_path_mapping.this, aws_route53_record.this,
+    module.api, module.keys, module.jwks, aws_lambda_permission.public, aws_api_gateway_base_path_mapping.this,
+    aws_route53_record.this,
   ]
 }

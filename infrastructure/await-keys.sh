@@ -2,6 +2,10 @@
 # Waits until the key set at URL can be fetched and has keys in it, for PATIENCE seconds at most.
 set -eu
 
+command -v curl >/dev/null || {
+    echo "curl is missing: install it, or apply with await_keys = false and look yourself" >&2
+    exit 1
+}
 began=$(date +%s)
 told=0
 while :; do

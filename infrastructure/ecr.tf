@@ -19,7 +19,7 @@ locals {
   bootstraps = { for key, build in local.builds : key => "${var.package_directory}/${var.architecture}/${build}/bootstrap" }
   tags = {
     for key, file in local.bootstraps : key =>
-    var.image_tag != null ? var.image_tag : fileexists(file) ? substr(filesha256(file), 0, 12) : "not-built"
+    join("-", compact([fileexists(file) ? substr(filesha256(file), 0, 12) : "not-built", var.image_revision]))
   }
   images = {
     for key, repository in local.repositories : key =>

@@ -28,7 +28,7 @@ resource "aws_lambda_permission" "public" {
 
   statement_id  = "${lower(each.key)}-well-known"
   action        = "lambda:InvokeFunction"
-  function_name = module.jwks.name
+  function_name = module.jwks.arn
   qualifier     = module.jwks.qualifier
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${module.api.execution_arn}/${local.stage_name}/${each.key}/.well-known/*"

@@ -41,7 +41,7 @@ module "jwt_issuer" {
 resource "aws_lambda_permission" "token" {
   statement_id  = "post-token"
   action        = "lambda:InvokeFunction"
-  function_name = module.jwt_issuer.name
+  function_name = module.jwt_issuer.arn
   qualifier     = module.jwt_issuer.qualifier
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${module.api.execution_arn}/${local.stage_name}/POST/token"

@@ -72,7 +72,7 @@ output "invoke_policy" {
 }
 
 output "scp" {
-  description = "A service control policy for the organisation: scp.tf says what each statement is for."
+  description = "A service control policy for the organisation, on who may use keys, secret and functions: scp.tf says what each statement is for."
   value       = local.scp
 
   precondition {
@@ -81,17 +81,28 @@ output "scp" {
   }
 }
 
+output "scp_deployment" {
+  description = "Another one, that only deployers change what was deployed; null as long as deployer_role_arns names none."
+  value       = local.scp_deployment
+
+  precondition {
+    condition     = local.scp_deployment == null ? true : length(local.scp_deployment) <= 5120
+    error_message = "The service control policy for the deployment is longer than the 5120 characters that AWS Organizations takes: name fewer deployer_role_arns."
+  }
+}
+
 locals {
   audiences           = try(module.policy.document.audiences, {})
   snowflake_audiences = { for name, audience in local.audiences : name => audience.aud if try(audience.profile, "") == "snowflake" }
   sts_audiences       = [for audience in values(local.audiences) : audience.aud if try(audience.profile, "") == "aws"]
+  any_role            = anytrue([for rule in try(module.policy.document.rules, []) : contains(try(rule.grant.scopes, []), "session:role-any")])
 }
 
 output "snowflake_sql" {
   description = "For each audience of the policy with the profile snowflake: the security integration, to be run once by ACCOUNTADMIN in the account that the audience names."
   value = join("\n", [for name, aud in local.snowflake_audiences : <<-SQL
     -- ${name}
-    CREATE SECURITY INTEGRATION IF NOT EXISTS ${upper(replace("${var.name}_${name}", "/[^A-Za-z0-9_]/", "_"))}
+    CREATE SECURITY INTEGRATION ${upper(replace("${var.name}_${name}", "/[^A-Za-z0-9_]/", "_"))}
       TYPE = EXTERNAL_OAUTH
       ENABLED = TRUE
       EXTERNAL_OAUTH_TYPE = CUSTOM
@@ -101,14 +112,14 @@ output "snowflake_sql" {
       EXTERNAL_OAUTH_TOKEN_USER_MAPPING_CLAIM = 'sub'
       EXTERNAL_OAUTH_SNOWFLAKE_USER_MAPPING_ATTRIBUTE = 'login_name'
       EXTERNAL_OAUTH_SCOPE_MAPPING_ATTRIBUTE = 'scp'
-      EXTERNAL_OAUTH_ANY_ROLE_MODE = 'ENABLE';
+      EXTERNAL_OAUTH_ANY_ROLE_MODE = '${local.any_role ? "ENABLE" : "DISABLE"}';
     SQL
   ])
 }
 
 output "oidc_provider" {
   description = "What an AWS account runs once to trust the issuer in its roles' trust policies."
-  value       = "aws iam create-open-id-connect-provider --url ${local.issuer_url} --client-id-list ${join(" ", distinct(coalescelist(local.sts_audiences, ["sts.amazonaws.com"])))}"
+  value       = "aws iam create-open-id-connect-provider --url ${local.issuer_url} --client-id-list ${join(" ", [for aud in distinct(coalescelist(local.sts_audiences, ["sts.amazonaws.com"])) : "'${replace(aud, "'", "'\\''")}'"])}"
 }
 
 output "try_it" {

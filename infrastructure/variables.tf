@@ -8,6 +8,10 @@ variable "name" {
     condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
     error_message = "name: 3 to 32 lower-case letters, digits and -, a letter first and no - last."
   }
+  validation {
+    condition     = !startswith(var.name, "aws") && !startswith(var.name, "ssm") && !strcontains(var.name, "--")
+    error_message = "name: begins with neither aws nor ssm, which Parameter Store keeps to itself, and has no two - in a row, which ECR refuses."
+  }
 }
 
 variable "region" {
@@ -107,14 +111,14 @@ variable "package_directory" {
   default     = "../target/lambda"
 }
 
-variable "image_tag" {
-  description = "Tag of the images of all functions. Default: each function's, from the bytes of its binary, as scripts/publish-images has it."
+variable "image_revision" {
+  description = "Something that is added to the tag of each image, which otherwise says what its binary is: for images of the same binaries on a newer base."
   type        = string
   default     = null
 
   validation {
-    condition     = var.image_tag == null ? true : can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
-    error_message = "image_tag: a tag that is pushed once, so not `latest`."
+    condition     = var.image_revision == null ? true : can(regex("^[A-Za-z0-9_.-]{1,64}$", var.image_revision))
+    error_message = "image_revision: 1 to 64 letters, digits, _, . and -."
   }
 }
 

@@ -130,7 +130,7 @@ run "bad_values" {
     certificate_arn         = "arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d"
     package_type            = "Jar"
     architecture            = "amd64"
-    image_tag               = "latest"
+    image_revision          = "a b"
     key_store               = "hsm"
     key_lanes               = ["ES256"]
     rotation_days           = 1
@@ -152,7 +152,7 @@ run "bad_values" {
 
   expect_failures = [
     var.name, var.organization_ids, var.zone_id, var.certificate_arn, var.package_type, var.architecture,
-    var.image_tag, var.key_store, var.key_lanes, var.rotation_days, var.announce_for, var.retire_for, var.waf,
+    var.image_revision, var.key_store, var.key_lanes, var.rotation_days, var.announce_for, var.retire_for, var.waf,
     var.log_retention_days, var.log_kms_key_arn, var.alarm_topic_kms_key_arn, var.alarm_emails, var.deployer_role_arns,
     var.operator_role_arns, var.jwks_probe_url, var.token_throttle, var.public_throttle, var.provisioned_concurrency,
     var.memory_mb,

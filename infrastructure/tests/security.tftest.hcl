@@ -154,7 +154,7 @@ run "defaults" {
       { Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = ["arn:aws:secretsmanager:eu-central-1:111122223333:secret:acme/keys-AbCdEf"] },
       { Effect = "Allow", Action = ["ssm:GetParameter"], Resource = ["arn:aws:ssm:eu-central-1:111122223333:parameter/acme/policy"] },
       { Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = ["arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/acme-jwt-issuer:*"] },
-      { Sid = "NothingElse", Effect = "Deny", NotAction = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "logs:CreateLogStream", "logs:PutLogEvents"], Resource = "*" },
+      { Sid = "NothingElse", Effect = "Deny", NotAction = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "logs:CreateLogStream", "logs:PutLogEvents", "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"], Resource = "*" },
     ]
     error_message = "jwt-issuer reads the ring and the policy, writes its log, and is denied everything else"
   }
@@ -162,9 +162,9 @@ run "defaults" {
     condition = jsondecode(module.jwks.policy).Statement == [
       { Effect = "Allow", Action = ["ssm:GetParameter"], Resource = ["arn:aws:ssm:eu-central-1:111122223333:parameter/acme/jwks"] },
       { Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = ["arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/acme-jwks:*"] },
-      { Sid = "NothingElse", Effect = "Deny", NotAction = ["ssm:GetParameter", "logs:CreateLogStream", "logs:PutLogEvents"], Resource = "*" },
+      { Sid = "NothingElse", Effect = "Deny", NotAction = ["ssm:GetParameter", "logs:CreateLogStream", "logs:PutLogEvents", "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"], Resource = "*" },
     ]
-    error_message = "jwks reads the key set, writes its log, and is denied everything else, secrets above all"
+    error_message = "jwks reads the key set, writes its log, and is denied everything else but what AWS does for it with its own keys"
   }
   assert {
     condition = jsondecode(module.key_rotator.policy).Statement == [
@@ -182,7 +182,7 @@ run "defaults" {
       { Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = ["arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/acme-key-rotator:*"] },
       {
         Sid       = "NothingElse", Effect = "Deny", Resource = "*"
-        NotAction = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage", "ssm:GetParameter", "ssm:GetParameterHistory", "ssm:PutParameter", "lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration", "logs:CreateLogStream", "logs:PutLogEvents"]
+        NotAction = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage", "ssm:GetParameter", "ssm:GetParameterHistory", "ssm:PutParameter", "lambda:GetFunctionConfiguration", "lambda:UpdateFunctionConfiguration", "logs:CreateLogStream", "logs:PutLogEvents", "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
       },
     ]
     error_message = "key-rotator writes ring and key set, ends instances, writes its log, and is denied everything else"
@@ -247,7 +247,7 @@ run "defaults" {
     error_message = "one integration for each snowflake audience, which reads scp"
   }
   assert {
-    condition     = output.oidc_provider == "aws iam create-open-id-connect-provider --url ${output.issuer_url} --client-id-list sts.amazonaws.com"
+    condition     = output.oidc_provider == "aws iam create-open-id-connect-provider --url ${output.issuer_url} --client-id-list 'sts.amazonaws.com'"
     error_message = "the provider for AWS"
   }
   assert {
@@ -255,7 +255,7 @@ run "defaults" {
     error_message = "the line to try"
   }
   assert {
-    condition     = [for s in jsondecode(output.scp).Statement : s.Sid] == ["NamesOfIdentityCenterAreAws", "OnlyTheGatewayAsksForTokens", "OnlyIssuerAndRotatorReadTheRing", "OnlyTheRotatorWritesTheRing", "OnlyTheRotatorPublishes"]
+    condition     = [for s in jsondecode(output.scp).Statement : s.Sid] == ["NamesOfIdentityCenterAreAws", "OnlyTheGatewayAsksForTokens", "OnlyIssuerAndRotatorReadTheRing", "OnlyTheRotatorWritesTheRing", "LabelsAreTheRotators", "OnlyTheRotatorPublishes"] && output.scp_deployment == null
     error_message = "without deployers and operators the SCP locks nobody out"
   }
 
@@ -314,20 +314,20 @@ run "keys_in_kms_and_a_key_for_the_secret" {
     error_message = "key-rotator makes keys with this ring's tag and touches those alone, and may not sign"
   }
   assert {
-    condition     = !strcontains(module.jwks.policy, "kms:")
+    condition     = !strcontains(jsonencode([for s in jsondecode(module.jwks.policy).Statement : s if s.Effect == "Allow"]), "kms:")
     error_message = "jwks has nothing to do with KMS"
   }
   assert {
     condition = alltrue([
       for s in jsondecode(module.keys.key_policy).Statement : s.Principal == { AWS = "arn:aws:iam::111122223333:root" } && s.Effect == "Allow" &&
-      (s.Sid == "Administration" ? alltrue([for a in s.Action : !strcontains(a, "*") && !contains(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:CreateGrant"], a)]) : s.Condition.StringEquals["kms:ViaService"] == "secretsmanager.eu-central-1.amazonaws.com")
+      (s.Sid == "Administration" ? alltrue([for a in s.Action : !strcontains(a, "*") && !contains(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:CreateGrant"], a)]) : s.Condition.StringEquals["kms:ViaService"] == ["secretsmanager.eu-central-1.amazonaws.com"])
     ])
     error_message = "administrators of the key cannot decrypt, and nobody decrypts but through Secrets Manager"
   }
   assert {
     condition = [for s in jsondecode(module.keys.key_policy).Statement : s if s.Sid == "IssuerAndRotatorDecryptTheRing"][0].Condition == {
       ArnEquals    = { "aws:PrincipalArn" = ["arn:aws:iam::111122223333:role/acme-jwt-issuer", "arn:aws:iam::111122223333:role/acme-key-rotator"] }
-      StringEquals = { "kms:ViaService" = "secretsmanager.eu-central-1.amazonaws.com" }
+      StringEquals = { "kms:ViaService" = ["secretsmanager.eu-central-1.amazonaws.com"] }
       StringLike   = { "kms:EncryptionContext:SecretARN" = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:acme/keys-*" }
     }
     error_message = "only issuer and rotator decrypt the ring"
@@ -347,7 +347,7 @@ run "the_way_back_from_kms" {
     error_message = "new keys are made in the secret, by builds that still know the old ones"
   }
   assert {
-    condition     = strcontains(module.jwt_issuer.policy, "kms:Sign") && strcontains(module.key_rotator.policy, "kms:ScheduleKeyDeletion")
+    condition     = strcontains(module.jwt_issuer.policy, "\"kms:Sign\"") && strcontains(module.key_rotator.policy, "kms:ScheduleKeyDeletion")
     error_message = "and may still use and end them"
   }
 }
@@ -382,26 +382,51 @@ run "deployers_and_operators" {
   variables {
     deployer_role_arns = ["arn:aws:iam::111122223333:role/ci/deploy"]
     operator_role_arns = ["arn:aws:iam::111122223333:role/keys"]
+    domain_name        = "id.example.com"
+    certificate_arn    = "arn:aws:acm:eu-central-1:111122223333:certificate/0a1b2c3d"
+    key_store          = "kms"
   }
 
   assert {
     condition = { for s in jsondecode(output.scp).Statement : s.Sid => try(s.Condition.ArnNotEquals["aws:PrincipalArn"], []) } == {
-      NamesOfIdentityCenterAreAws            = []
-      OnlyTheGatewayAsksForTokens            = []
-      OnlyOperatorsAskTheRotator             = ["arn:aws:iam::111122223333:role/keys", "arn:aws:iam::111122223333:role/ci/deploy"]
-      OnlyIssuerAndRotatorReadTheRing        = ["arn:aws:iam::111122223333:role/acme-jwt-issuer", "arn:aws:iam::111122223333:role/acme-key-rotator"]
-      OnlyTheRotatorWritesTheRing            = ["arn:aws:iam::111122223333:role/acme-key-rotator"]
-      OnlyTheRotatorPublishes                = ["arn:aws:iam::111122223333:role/acme-key-rotator", "arn:aws:iam::111122223333:role/ci/deploy"]
-      OnlyDeployersChangeSecretsAndThePolicy = ["arn:aws:iam::111122223333:role/ci/deploy"]
-      OnlyDeployersChangeFunctions           = ["arn:aws:iam::111122223333:role/acme-key-rotator", "arn:aws:iam::111122223333:role/ci/deploy"]
-      OnlyDeployersChangeRoles               = ["arn:aws:iam::111122223333:role/ci/deploy"]
-      OnlyDeployersChangeTheCheck            = ["arn:aws:iam::111122223333:role/ci/deploy"]
+      NamesOfIdentityCenterAreAws     = []
+      OnlyTheGatewayAsksForTokens     = []
+      OnlyOperatorsAskTheRotator      = ["arn:aws:iam::111122223333:role/keys", "arn:aws:iam::111122223333:role/ci/deploy"]
+      OnlyIssuerAndRotatorReadTheRing = ["arn:aws:iam::111122223333:role/acme-jwt-issuer", "arn:aws:iam::111122223333:role/acme-key-rotator"]
+      OnlyTheRotatorWritesTheRing     = ["arn:aws:iam::111122223333:role/acme-key-rotator"]
+      LabelsAreTheRotators            = ["arn:aws:iam::111122223333:role/acme-key-rotator", "arn:aws:iam::111122223333:role/keys"]
+      OnlyTheRotatorPublishes         = ["arn:aws:iam::111122223333:role/acme-key-rotator", "arn:aws:iam::111122223333:role/ci/deploy"]
+      OnlyTheIssuerSigns              = ["arn:aws:iam::111122223333:role/acme-jwt-issuer"]
+      SigningKeysAreTheRotators       = ["arn:aws:iam::111122223333:role/acme-key-rotator", "arn:aws:iam::111122223333:role/keys"]
     }
     error_message = "who is excepted from which statement of the SCP"
   }
   assert {
-    condition     = alltrue([for s in jsondecode(output.scp).Statement : s.Effect == "Deny" && alltrue([for a in s.Action : !strcontains(a, "*")])]) && length(output.scp) <= 5120
-    error_message = "an SCP that denies, action by action, and fits"
+    condition     = alltrue([for s in jsondecode(output.scp).Statement : s.Condition.StringEquals == { "aws:ResourceTag/countersign:secret" = module.keys.secret_arn } if contains(["OnlyTheIssuerSigns", "SigningKeysAreTheRotators"], s.Sid)])
+    error_message = "of the account's KMS keys, the SCP means those of the ring"
+  }
+  assert {
+    condition = { for s in jsondecode(output.scp_deployment).Statement : s.Sid => s.Condition.ArnNotEquals["aws:PrincipalArn"] } == {
+      OnlyDeployersChangeApi                 = ["arn:aws:iam::111122223333:role/ci/deploy"]
+      OnlyDeployersChangeFunctions           = ["arn:aws:iam::111122223333:role/acme-key-rotator", "arn:aws:iam::111122223333:role/ci/deploy"]
+      OnlyDeployersChangeRoles               = ["arn:aws:iam::111122223333:role/ci/deploy"]
+      OnlyDeployersChangeSecretsAndThePolicy = ["arn:aws:iam::111122223333:role/ci/deploy"]
+      OnlyDeployersChangeWatch               = ["arn:aws:iam::111122223333:role/ci/deploy"]
+    }
+    error_message = "who changes what was deployed"
+  }
+  assert {
+    condition = [for s in jsondecode(output.scp_deployment).Statement : s.Resource if s.Sid == "OnlyDeployersChangeApi"] == [[
+      "arn:aws:apigateway:eu-central-1::/restapis/a1b2c3d4e5", "arn:aws:apigateway:eu-central-1::/restapis/a1b2c3d4e5/*",
+      "arn:aws:apigateway:eu-central-1::/domainnames/id.example.com", "arn:aws:apigateway:eu-central-1::/domainnames/id.example.com/*",
+    ]]
+    error_message = "nobody else puts another integration behind the API, or another API behind the domain"
+  }
+  assert {
+    condition = alltrue([
+      for document in [output.scp, output.scp_deployment] : length(document) <= 5120 && alltrue([for s in jsondecode(document).Statement : s.Effect == "Deny" && alltrue([for a in s.Action : !strcontains(a, "*")])])
+    ])
+    error_message = "SCPs that deny, action by action, and fit"
   }
   assert {
     condition     = [for s in jsondecode(module.keys.secret_policy).Statement : s.Condition if s.Sid == "OnlyDeployersUpdate"] == [{ ArnNotEquals = { "aws:PrincipalArn" = ["arn:aws:iam::111122223333:role/ci/deploy"] } }]

@@ -106,7 +106,7 @@ resource "aws_cloudwatch_log_group" "access" {
 resource "aws_lambda_permission" "token" {
   statement_id  = "post-token"
   action        = "lambda:InvokeFunction"
-  function_name = module.jwt_issuer.name
+  function_name = module.jwt_issuer.arn
   principal     = "apigateway.amazonaws.com"
   source_arn    = local.token_arn
 }
@@ -116,7 +116,7 @@ resource "aws_lambda_permission" "public" {
 
   statement_id  = "${lower(each.key)}-well-known"
   action        = "lambda:InvokeFunction"
-  function_name = module.jwks.name
+  function_name = module.jwks.arn
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/$default/${each.key}/.well-known/*"
 }

@@ -42,3 +42,8 @@ output "logs_role_arn" {
   description = "The role with which API Gateway writes logs in this account and region, if it is set here."
   value       = one(aws_iam_role.logs[*].arn)
 }
+
+output "deployment_id" {
+  description = "Another one with each change that is deployed."
+  value       = aws_api_gateway_deployment.this.id
+}

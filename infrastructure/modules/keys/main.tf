@@ -187,7 +187,10 @@ resource "aws_kms_alias" "ring" {
 }
 
 locals {
-  account       = "arn:${var.partition}:iam::${var.account_id}:root"
-  via           = "secretsmanager.${var.region}.amazonaws.com"
+  account = "arn:${var.partition}:iam::${var.account_id}:root"
+  via = concat(
+    ["secretsmanager.${var.region}.amazonaws.com"],
+    var.partition == "aws-cn" ? ["secretsmanager.${var.region}.amazonaws.com.cn"] : [],
+  )
   ring_arn_like = "arn:${var.partition}:secretsmanager:${var.region}:${var.account_id}:secret:${var.name}/keys-*"
 }

@@ -3,6 +3,14 @@
 locals {
   actions = distinct(flatten([for s in var.statements : s.actions]))
   log     = ["logs:CreateLogStream", "logs:PutLogEvents"]
+
+  # What AWS does as this role with its own keys, aws/lambda and aws/secretsmanager: it decrypts the function's variables at
+  # each start, and what a secret holds. The policies of those keys allow it, and a denial here would end every start. The
+  # role is not allowed it with any other key unless a statement says so.
+  by_aws = [
+    "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
+  ]
 }
 
 resource "aws_iam_role" "this" {
@@ -33,7 +41,7 @@ resource "aws_iam_role_policy" "this" {
       [
         { Effect = "Allow", Action = local.log, Resource = ["${aws_cloudwatch_log_group.this.arn}:*"] },
         # Whatever another policy of this role should allow one day, it stays forbidden.
-        { Sid = "NothingElse", Effect = "Deny", NotAction = concat(local.actions, local.log), Resource = "*" },
+        { Sid = "NothingElse", Effect = "Deny", NotAction = distinct(concat(local.actions, local.log, local.by_aws)), Resource = "*" },
       ],
     )
   })
@@ -96,6 +104,11 @@ resource "aws_lambda_alias" "live" {
   description      = "What is invoked"
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
+
+  lifecycle {
+    # A function that is made anew, for images in place of zips, has no alias any more.
+    replace_triggered_by = [aws_lambda_function.this.arn]
+  }
 }
 
 resource "aws_lambda_provisioned_concurrency_config" "live" {
@@ -104,4 +117,8 @@ resource "aws_lambda_provisioned_concurrency_config" "live" {
   function_name                     = aws_lambda_function.this.function_name
   qualifier                         = aws_lambda_alias.live[0].name
   provisioned_concurrent_executions = var.provisioned_concurrency
+
+  lifecycle {
+    replace_triggered_by = [aws_lambda_function.this.arn]
+  }
 }

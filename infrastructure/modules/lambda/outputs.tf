@@ -52,3 +52,8 @@ output "package_file" {
   description = "The zip that is deployed, or null."
   value       = aws_lambda_function.this.filename
 }
+
+output "package" {
+  description = "What runs: the hash of the zip, or the image."
+  value       = coalesce(aws_lambda_function.this.image_uri, aws_lambda_function.this.source_code_hash, "none")
+}
