@@ -19,6 +19,8 @@ use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use serde_json::Value;
 
+pub(crate) use self::call::action;
+pub(crate) use self::fault::denied;
 pub use self::fault::{Fault, Service};
 pub use self::gate::Gate;
 use self::server::{Certificates, Server};
@@ -93,6 +95,11 @@ impl Moto {
     /// Where the server itself is found, behind the gate.
     pub fn origin(&self) -> &str {
         self.server.origin()
+    }
+
+    /// The same as an address.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.server.address()
     }
 
     /// What stands between a client and the server.

@@ -21,11 +21,13 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::body::Bytes;
 use serde_json::Value;
 
 pub use self::binary::function;
 pub use self::invocation::{Answer, Invocation};
 pub use self::invoke_api::InvokeApi;
+pub(crate) use self::invoke_api::{document, event, refused, set};
 use self::process::Process;
 use self::runtime_api::RuntimeApi;
 use self::sandbox::Sandbox;
@@ -38,8 +40,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a process is asked whether it is still there, while something else is awaited.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The name that the function has for Lambda.
+/// The name that a function has for Lambda if it has no other, and its ARN.
 const NAME: &str = "function-under-test";
+const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:function-under-test";
 
 /// A function that has not been started.
 pub struct Setup {
@@ -47,6 +50,7 @@ pub struct Setup {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     clock: Option<Clock>,
+    arn: String,
 }
 
 /// A function that runs. Dropping it kills the process, as Lambda does, and prints its output if the test has failed.
@@ -59,7 +63,8 @@ pub struct Function {
 impl Setup {
     /// A function whose program is `binary`; [`function`] finds those of this workspace.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        Self { binary: binary.into(), arguments: Vec::new(), environment: Vec::new(), clock: None }
+        let arn = ARN.to_owned();
+        Self { binary: binary.into(), arguments: Vec::new(), environment: Vec::new(), clock: None, arn }
     }
 
     /// Adds an argument. Lambda gives none: this is for a program that is run by an interpreter.
@@ -83,6 +88,13 @@ impl Setup {
         self
     }
 
+    /// The ARN that it is told to be invoked by.
+    #[must_use]
+    pub fn arn(mut self, arn: impl Into<String>) -> Self {
+        self.arn = arn.into();
+        self
+    }
+
     /// Lets it live in the time of `clock`, and tells it deadlines in that time.
     #[must_use]
     pub fn clock(mut self, clock: &Clock) -> Self {
@@ -95,7 +107,7 @@ impl Setup {
     /// # Panics
     /// If the program cannot be run at all.
     pub fn start(self) -> Function {
-        let api = Arc::new(RuntimeApi::new(self.clock));
+        let api = Arc::new(RuntimeApi::new(self.clock, self.arn));
         let handler = Arc::clone(&api);
         let server = Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), move |request| {
             let api = Arc::clone(&handler);
@@ -151,6 +163,11 @@ impl Function {
             Ok(posted) => Answer::read(&posted).unwrap_or_else(|why| self.fail(&why)),
             Err(failure) => self.fail(&failure.to_string()),
         }
+    }
+
+    /// What Lambda hands to whoever invokes it: a payload, and whether it is the function's error, or Lambda's about it.
+    pub(crate) fn respond(&self, invocation: Invocation) -> (Bytes, bool) {
+        invoke_api::invoke(&self.sandbox, invocation)
     }
 
     /// Waits until the function asks for an event, for the first time, and gives the moment of that.

@@ -11,6 +11,8 @@
 pub mod aws;
 pub mod cast;
 pub mod clock;
+pub mod deployed;
+pub mod iam;
 pub mod keys;
 pub mod lambda;
 mod loopback;
@@ -18,5 +20,6 @@ pub mod measure;
 mod output;
 pub mod page;
 pub mod serve;
+pub mod stand_in;
 pub mod tools;
 pub mod verifier;

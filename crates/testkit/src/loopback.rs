@@ -11,6 +11,8 @@ use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -100,6 +102,11 @@ fn runtime() -> &'static Runtime {
     })
 }
 
+/// Waits for something that goes on there. Not from within what a server does itself: it would wait for itself.
+pub(crate) fn wait<F: Future>(what: F) -> F::Output {
+    runtime().block_on(what)
+}
+
 async fn serve<H, F>(listener: TcpListener, asked: oneshot::Receiver<()>, handle: H)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -154,6 +161,19 @@ pub(crate) async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> 
         answer = exchange => answer,
         never = connection => match never {},
     }
+}
+
+/// Sends on to `address` what arrived here, and gives what comes back.
+pub(crate) async fn pass_on(address: SocketAddr, mut head: Parts, body: Bytes) -> Result<Answer, Cut> {
+    // What holds for one connection is not passed on to the next; the length is that of the body anyway.
+    for name in [CONNECTION, TRANSFER_ENCODING, EXPECT] {
+        head.headers.remove(name);
+    }
+    let mut answer = send(address, Request::from_parts(head, Full::new(body))).await?;
+    for name in [CONNECTION, TRANSFER_ENCODING] {
+        answer.headers_mut().remove(name);
+    }
+    Ok(answer)
 }
 
 /// All of a body.

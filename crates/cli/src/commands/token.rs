@@ -147,7 +147,9 @@ fn advice(status: u16, error: Option<&str>, said: &str) -> Option<&'static str> 
         (403, _) if said.contains("not authorized") => {
             "the caller needs `execute-api:Invoke` on POST /token of this API, in its own policy too if it is in another account"
         }
-        (403, _) if said.ends_with("Forbidden") => "a web application firewall in front of the issuer refused the request",
+        (403, _) if said.ends_with("Forbidden") => {
+            "a web application firewall in front of the issuer refused the request"
+        }
         // Of the issuer itself; the gateway's own refusals above may have the same code.
         (403, Some("access_denied")) => {
             "the signature is good; the issuer's policy gives this caller nothing. See who you are with `aws sts get-caller-identity`, and ask the issuer's owner for `countersign policy explain --arn ...`"

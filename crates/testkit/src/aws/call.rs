@@ -28,7 +28,7 @@ pub(super) fn line(head: &Parts) -> String {
 }
 
 /// The action that a policy would have to allow.
-pub(super) fn action(service: Service, head: &Parts) -> String {
+pub(crate) fn action(service: Service, head: &Parts) -> String {
     let operation = target(&head.headers).and_then(|target| target.split_once('.')).map_or("*", |(_, name)| name);
     match service {
         Service::SecretsManager => format!("secretsmanager:{operation}"),

@@ -48,7 +48,7 @@ pub enum Fault {
 
 impl Service {
     /// The service that a request is for, by what it says itself. None for all that are not told apart.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         if let Some(target) = call::target(headers) {
             return match target.split_once('.').map_or(target, |(service, _)| service) {
                 "secretsmanager" => Some(Self::SecretsManager),
@@ -99,11 +99,15 @@ pub(super) fn server_error(service: Service) -> Answer {
 
 /// The service refuses the caller what it asks for.
 pub(super) fn access_denied(service: Service, head: &Parts) -> Answer {
+    denied(service, &denial(&call::action(service, head)))
+}
+
+/// The same in these words.
+pub(crate) fn denied(service: Service, denial: &str) -> Answer {
     let kind = "AccessDeniedException";
-    let denial = denial(&call::action(service, head));
     match service {
-        Service::SecretsManager | Service::Ssm | Service::Kms => json_error(400, kind, "Message", &denial),
-        Service::S3 => xml_error(403, "AccessDenied", &denial),
+        Service::SecretsManager | Service::Ssm | Service::Kms => json_error(400, kind, "Message", denial),
+        Service::S3 => xml_error(403, "AccessDenied", denial),
         Service::Lambda => rest_error(403, kind, &json!({"Message": denial})),
     }
 }

@@ -5,16 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 
 use super::call;
 use super::fault::{self, Fault, Service};
 use super::hold::{Calls, Turn};
-use crate::loopback::{Answer, Cut, Reservation, Server, collect, send};
+use crate::loopback::{Answer, Cut, Reservation, Server, collect, pass_on};
 
 /// How long it may take to get the port back, in the unlikely case that somebody took it in between.
 const REOPEN: Duration = Duration::from_secs(10);
@@ -157,7 +155,7 @@ impl Traffic {
         }
     }
 
-    async fn exchange(&self, service: Option<Service>, mut head: Parts, body: Incoming) -> Result<Answer, Cut> {
+    async fn exchange(&self, service: Option<Service>, head: Parts, body: Incoming) -> Result<Answer, Cut> {
         let fault = service.and_then(|service| Some((service, *lock(&self.faults).get(&service)?)));
         // Also where the body changes nothing: an answer before the end of a request is another failure than was asked for.
         let body = collect(body).await?;
@@ -170,15 +168,7 @@ impl Traffic {
             Some((service, Fault::ServerError)) => return Ok(fault::server_error(service)),
             Some((service, Fault::AccessDenied)) => return Ok(fault::access_denied(service, &head)),
         }
-        // What holds for one connection is not passed on to the next; the length is that of the body anyway.
-        for name in [CONNECTION, TRANSFER_ENCODING, EXPECT] {
-            head.headers.remove(name);
-        }
-        let mut answer = send(self.server, Request::from_parts(head, Full::new(body))).await?;
-        for name in [CONNECTION, TRANSFER_ENCODING] {
-            answer.headers_mut().remove(name);
-        }
-        Ok(answer)
+        pass_on(self.server, head, body).await
     }
 }
 

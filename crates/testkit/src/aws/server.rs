@@ -21,7 +21,11 @@ const READY: &str = "Running on ";
 const MOTO: &str = concat!(
     include_str!("moto/kms.py"),
     include_str!("moto/secretsmanager.py"),
+    include_str!("moto/rotation.py"),
     include_str!("moto/ssm.py"),
+    include_str!("moto/apigateway.py"),
+    include_str!("moto/lambda.py"),
+    include_str!("moto/route53.py"),
     include_str!("moto/main.py"),
 );
 
@@ -60,6 +64,8 @@ impl Server {
         let folder = folder();
         let mut command = isolated(tools::python(), folder.path());
         command.args(["-c", MOTO, "--host", "127.0.0.1", "--port", "0"]);
+        // Else there are no policies of AWS's own to attach.
+        command.env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
         command.envs(clock.map(Clock::environment).unwrap_or_default());
         if let Some(Certificates(certificates)) = &certificates {
             command.arg("--ssl-cert").arg(certificates.path().join("leaf.pem"));

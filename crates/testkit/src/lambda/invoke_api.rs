@@ -77,14 +77,9 @@ async fn answer(functions: &Functions, request: Request<Incoming>) -> Result<Ans
             &format!("Function not found: {asked}"),
         ));
     };
-    // Nothing is an event too: an empty object.
-    let event = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
-    let event = match std::str::from_utf8(&event) {
-        Ok(event) if serde_json::from_str::<Value>(event).is_ok() => event.to_owned(),
-        _ => {
-            let what = "Could not parse request body into json";
-            return Ok(refused(StatusCode::BAD_REQUEST, "InvalidRequestContentException", what));
-        }
+    let event = match event(body) {
+        Ok(event) => event,
+        Err(refused) => return Ok(*refused),
     };
     let invocation = Invocation::new(event);
     let id = invocation.request_id.clone();
@@ -106,8 +101,21 @@ async fn answer(functions: &Functions, request: Request<Incoming>) -> Result<Ans
     Ok(answer)
 }
 
+/// The event of a request, or what is answered to one that has none.
+pub(crate) fn event(body: Bytes) -> Result<String, Box<Answer>> {
+    // Nothing is an event too: an empty object.
+    let event = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
+    match std::str::from_utf8(&event) {
+        Ok(event) if serde_json::from_str::<Value>(event).is_ok() => Ok(event.to_owned()),
+        _ => {
+            let what = "Could not parse request body into json";
+            Err(Box::new(refused(StatusCode::BAD_REQUEST, "InvalidRequestContentException", what)))
+        }
+    }
+}
+
 /// The payload of an answer, and whether it is an error of the function. Lambda words those that it cannot word itself.
-fn invoke(sandbox: &Sandbox, invocation: Invocation) -> (Bytes, bool) {
+pub(super) fn invoke(sandbox: &Sandbox, invocation: Invocation) -> (Bytes, bool) {
     let (timeout, id) = (invocation.timeout, invocation.request_id.clone());
     let (kind, what) = match sandbox.invoke(invocation) {
         Ok(posted) => {
@@ -134,20 +142,22 @@ fn name(asked: &str) -> &str {
 }
 
 /// REST-JSON: the type stands in a header.
-fn refused(status: StatusCode, kind: &str, message: &str) -> Answer {
+pub(crate) fn refused(status: StatusCode, kind: &str, message: &str) -> Answer {
     let mut answer = document(status, Bytes::from(json!({"Type": "User", "Message": message}).to_string()));
     set(&mut answer, "x-amzn-errortype", kind);
     answer
 }
 
-fn document(status: StatusCode, body: Bytes) -> Answer {
+/// An answer in JSON.
+pub(crate) fn document(status: StatusCode, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
 
-fn set(answer: &mut Answer, name: &'static str, value: &str) {
+/// A header of it.
+pub(crate) fn set(answer: &mut Answer, name: &'static str, value: &str) {
     let value = HeaderValue::from_str(value).expect("it is one of ours");
     answer.headers_mut().insert(HeaderName::from_static(name), value);
 }

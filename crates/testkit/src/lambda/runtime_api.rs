@@ -11,7 +11,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::NAME;
 use super::invocation::{Invocation, Posted};
 use crate::clock::{self, Clock};
 use crate::loopback::{Answer, Cut, collect};
@@ -21,6 +20,7 @@ const PREFIX: &str = "/2018-06-01/runtime/";
 /// What one function and its tests share.
 pub(super) struct RuntimeApi {
     clock: Option<Clock>,
+    arn: String,
     state: Mutex<State>,
     queued: Notify,
     first_next: Condvar,
@@ -40,9 +40,10 @@ struct Running {
 }
 
 impl RuntimeApi {
-    /// For a function that lives in the time of `clock`, else in the machine's: a deadline is a moment of that time.
-    pub(super) fn new(clock: Option<Clock>) -> Self {
-        Self { clock, state: Mutex::default(), queued: Notify::new(), first_next: Condvar::new() }
+    /// For the function with this ARN, which lives in the time of `clock`, else in the machine's: a deadline is a moment of
+    /// that time.
+    pub(super) fn new(clock: Option<Clock>, arn: String) -> Self {
+        Self { clock, arn, state: Mutex::default(), queued: Notify::new(), first_next: Condvar::new() }
     }
 
     /// Puts an event at the end of the queue. The receiver gets the function's answer.
@@ -113,10 +114,7 @@ impl RuntimeApi {
         header("content-type", "application/json");
         header("lambda-runtime-aws-request-id", &invocation.request_id);
         header("lambda-runtime-deadline-ms", &(now + invocation.timeout).as_millis().to_string());
-        header(
-            "lambda-runtime-invoked-function-arn",
-            &format!("arn:aws:lambda:us-east-1:123456789012:function:{NAME}"),
-        );
+        header("lambda-runtime-invoked-function-arn", &self.arn);
         if let Some(trace_id) = &invocation.trace_id {
             header("lambda-runtime-trace-id", trace_id);
         }
