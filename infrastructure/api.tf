@@ -73,8 +73,7 @@ resource "terraform_data" "keys_are_served" {
   # Also when something changes on which the route depends.
   triggers_replace = [
     local.probe_url, module.keys.secret_arn, module.keys.jwks_parameter, module.api.deployment_id, module.jwks.package,
-    module.jwks.environment, [for permission in aws_lambda_permission.public : permission.id],
-    aws_api_gateway_base_path_mapping.this[*].id,
+    [for permission in aws_lambda_permission.public : permission.id], aws_api_gateway_base_path_mapping.this[*].id,
   ]
 
   provisioner "local-exec" {
