@@ -64,12 +64,17 @@ pub(super) fn changes(plan: &Value) -> Vec<String> {
 
 /// What of a private key could lie in a text: the words, and each long line of each key that is known.
 pub(super) fn private_parts(text: &str, keys: &[String]) -> Vec<String> {
-    // A certificate of ACM could be one that was imported with its key. It was not, or there would be text.
-    let nothing = ["null", "true", "false", "{}"].map(|value| format!("\"private_key\":{value}"));
+    // A certificate, and a domain with one, could have been given a key. It was not, or there would be text.
+    let nothing = ["null", "true", "false", "{}"].map(|value| format!("private_key\":{value}"));
     let text = &nothing.iter().fold(text.to_owned(), |text, nothing| text.replace(nothing, ""));
     let words = ["PRIVATE KEY", "private_key", "\"d\":", "BEGIN RSA", "BEGIN EC"];
-    let mut found: Vec<String> =
-        words.iter().filter(|word| text.contains(**word)).map(|word| (*word).to_owned()).collect();
+    // What stands before it says where it is; what follows may be a key.
+    let before = |word: &str| {
+        let (before, _) = text.split_once(word)?;
+        let place: Vec<char> = before.chars().rev().take(60).collect();
+        Some(format!("{word} after {}", place.into_iter().rev().collect::<String>()))
+    };
+    let mut found: Vec<String> = words.iter().filter_map(|word| before(word)).collect();
     for line in keys.iter().flat_map(|key| key.lines()).filter(|line| line.len() >= 40 && !line.contains("-----")) {
         if text.contains(line) {
             found.push("a line of a key that is in the ring".to_owned());
@@ -105,9 +110,9 @@ mod tests {
     fn a_private_key_is_found_in_whatever_form() {
         let line = "M".repeat(64);
         let key = format!("-----BEGIN X-----\n{line}\n-----END X-----\n");
-        assert_eq!(private_parts("{\"private_key\":\"x\"}", &[]), ["private_key"]);
-        assert_eq!(private_parts("{\\\"private_key\\\":\\\"x\\\"}", &[]), ["private_key"]);
-        assert_eq!(private_parts("{\"private_key\":null,\"b\":{\"private_key\":true}}", &[]), [""; 0]);
+        assert_eq!(private_parts("{\"private_key\":\"x\"}", &[]), ["private_key after {\""]);
+        assert_eq!(private_parts("{\\\"private_key\\\":\\\"x\\\"}", &[]), ["private_key after {\\\""]);
+        assert_eq!(private_parts("{\"private_key\":null,\"b\":{\"certificate_private_key\":true}}", &[]), [""; 0]);
         assert_eq!(private_parts(&format!("a{line}b"), std::slice::from_ref(&key)).len(), 1);
         assert_eq!(private_parts("nothing of it", &[key]), [""; 0]);
     }
