@@ -161,7 +161,7 @@ impl<'c> Site<'c> {
         checks.phase("rotation", || self.rotates(&state))?;
         checks.phase("operation", || self.is_operated(&state))?;
         checks.phase("revocation", || self.revokes(&state))?;
-        checks.phase("another package", || self.takes_code(&state))?;
+        checks.phase("another package, another organisation", || self.takes_code(&state))?;
         checks.phase("destroy", || self.is_removed(&state))
     }
 

@@ -14,7 +14,8 @@ use crate::loopback::{send, wait};
 
 /// The organisation that may ask.
 pub(super) const ORGANIZATION: &str = "o-a1b2c3d4e5";
-const STRANGERS: &str = "o-z9y8x7w6v5";
+/// Another one.
+pub(super) const STRANGERS: &str = "o-z9y8x7w6v5";
 
 /// An answer of the gateway.
 #[derive(Debug)]
