@@ -52,11 +52,22 @@ export COUNTERSIGN="$target/debug/countersign"
 export TOFU="$root/scripts/infrastructure-tofu"
 export PACKAGES="$root/target/lambda"
 
-# A process group of its own: who is interrupted leaves neither a server nor a function behind.
+# A process group and a folder of its own: who is interrupted leaves neither a server nor a function nor a key behind.
 set -m
 child=""
-end() { [ -z "$child" ] || kill -KILL -- "-$child" 2>/dev/null || true; }
-trap end EXIT
+TMPDIR="$(mktemp -d)"
+export TMPDIR
+end() {
+    [ -n "$child" ] || return 0
+    local members member
+    members="$(pgrep -g "$child" || true)"
+    kill -KILL -- "-$child" 2>/dev/null || true
+    # What libfaketime keeps for a process, and takes away at an orderly end only.
+    for member in $members; do
+        rm -f "/dev/shm/sem.faketime_sem_$member" "/dev/shm/faketime_shm_$member"
+    done
+}
+trap 'end; rm -rf "$TMPDIR"' EXIT
 trap 'exit 130' INT TERM
 
 for scenario in "${scenarios[@]}"; do
