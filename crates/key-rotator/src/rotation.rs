@@ -13,8 +13,9 @@
 //! repeated finds what the first attempt left. Every step may stop after any call, and be called again.
 //!
 //! The parameter has no such lock: the last write wins. So whoever has written looks once more what is current, and writes
-//! that if it is another ring. Between that write and the look, a second rotator that is killed can leave an older set; the
-//! function's reserved concurrency of one is what keeps a second one away.
+//! that if it is another ring. Between that write and the look, a second rotator can leave out a key that is only just announced,
+//! and bring back one that was revoked; if it is killed there, until the next rotation. The function's reserved concurrency of one
+//! is what keeps a second one away.
 //!
 //! **Refuses** a pending ring whose `parent` is no longer current (a revoked key would come back with it), and one that comes
 //! so late that a key would be forgotten before its last token has ended.

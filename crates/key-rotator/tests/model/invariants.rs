@@ -41,7 +41,8 @@ impl World {
         let (now, before) = (self.now, self.ring().cloned().unwrap_or_default());
         for key in ring.keys() {
             if self.set().is_none_or(|set| !set.keys().contains(&key.public)) {
-                self.violated(6, &format!("{} is in the ring and not published", key.public.kid()));
+                let how = if matches!(key.state, State::Announced { .. }) { "announced" } else { "in the ring" };
+                self.violated(6, &format!("{} is {how} and not published", key.public.kid()));
             }
         }
         for key in signing(ring).filter(|key| before.signing(key.alg()) != Some(key)) {

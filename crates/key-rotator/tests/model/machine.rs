@@ -108,12 +108,15 @@ impl Case {
         std::mem::take(&mut world.violations)
     }
 
-    /// Is this one of the rules that hold with two invocations at once? All of them until the first revocation; from then on
-    /// those of the ring. What is published has no compare-and-swap: a set that was read before the revocation and is written
-    /// after it brings the revoked key back, and drops the one that took over, until the next call of whoever wrote it.
+    /// Is this one of the rules that hold with two invocations at once? What is published has no compare-and-swap: a set that
+    /// was read before the other one wrote, and is written after it, may lack the key that the other announces, until the next
+    /// call of either. With a revocation it brings the revoked key back, and drops the one that took over: from the first one
+    /// on, the rules that are left are those of the ring.
     pub(crate) fn holds_for_two(&self, violation: &str) -> bool {
         let revoked = !self.world.borrow().withdrawn.is_empty();
-        !revoked || ["(2)", "(4)"].iter().any(|rule| violation.starts_with(rule)) || violation.ends_with("in the ring")
+        let of_the_ring =
+            ["(2)", "(4)"].iter().any(|rule| violation.starts_with(rule)) || violation.ends_with("in the ring");
+        if revoked { of_the_ring } else { !violation.ends_with("is announced and not published") }
     }
 
     fn answered(&self, ask: &Ask, answer: &Answer) {
