@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use countersign::commands::{Ending, demo, keys, policy, serve, token, verify};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use countersign::commands::{Ending, completions, demo, keys, policy, serve, token, verify};
 use countersign::out;
 
 /// A JWT issuer and key server for AWS: an IAM-signed request in, a short-lived JWT out.
@@ -33,6 +33,8 @@ enum Command {
     /// Look at the key ring, rotate it, withdraw a key, take one in
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Print what a shell completes: `source <(countersign completions bash)`
+    Completions(completions::Args),
 }
 
 /// A runtime on all cores.
@@ -44,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Token(args) => token::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Policy(command) => policy::run(&command),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Keys(command) => Box::pin(keys::run(command)).await,
     };
     match ending {

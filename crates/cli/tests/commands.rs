@@ -312,6 +312,26 @@ fn the_schema_is_for_editors() {
 }
 
 /// A server with one role, whose key is in the environment of `run_with`.
+#[test]
+fn completions_are_what_the_shell_loads() {
+    for (arguments, shell) in [(&["completions", "bash"][..], ""), (&["completions"], "/usr/bin/bash")] {
+        let ran = run_with(arguments, &[("SHELL", shell)], "");
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        // bash itself says what it would complete.
+        let asked = format!(
+            "{}\nCOMP_WORDS=(countersign pol) COMP_CWORD=1; _countersign countersign pol countersign; echo \"${{COMPREPLY[@]}}\"",
+            ran.stdout
+        );
+        let bash = std::process::Command::new("bash").args(["--norc", "-c", &asked]).output().unwrap();
+        assert_eq!(String::from_utf8(bash.stdout).unwrap(), "policy\n");
+    }
+    for shell in ["elvish", "fish", "powershell", "zsh"] {
+        assert!(run(&["completions", shell]).stdout.contains("rotate"), "{shell}");
+    }
+    assert_eq!(run_with(&["completions"], &[("SHELL", "/bin/unheard-of")], "").code, 2);
+    assert_eq!(run(&["completions", "tcsh"]).code, 2);
+}
+
 fn serve() -> (Serve, [(&'static str, &'static str); 2]) {
     let credentials = format!("- access_key_id: AKIATEST\n  secret_access_key: s3cr3t\n  arn: {LOADER}\n");
     let serve = Setup::new(COUNTERSIGN).file("credentials.yaml", &credentials).start();

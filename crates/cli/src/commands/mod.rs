@@ -1,5 +1,6 @@
 //! One module a command. Tokens and machine-readable output go to stdout alone, everything for people to stderr.
 
+pub mod completions;
 pub mod demo;
 pub mod keys;
 pub mod policy;
