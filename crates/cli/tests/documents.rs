@@ -135,7 +135,7 @@ fn a_block_that_fails_is_found_and_what_it_left_is_there_for_the_next() {
 
     for (text, said) in [
         ("```sh\ntrue\n```\n\n```sh\necho seen; false; echo not\n```\n", "page.md:5: ended with 1"),
-        ("```sh exit=1\ntrue\n```\n", "page.md:1: ended with 0, not 1"),
+        ("```sh exit=1\ntrue\n```\n", "ended with 0, not 1"),
         ("```sh\necho $unset\n```\n", "page.md:1: ended with 1"),
         ("```sh\nfalse | true\n```\n", "page.md:1: ended with 1"),
         ("```sh\necho one\n```\n```text output\ntwo\n```\n", "page.md:4: "),
@@ -152,7 +152,7 @@ fn what_a_background_block_started_ends_with_the_document() {
     let page = written(
         "```sh background\ncountersign serve --data-dir /tmp/issuer\n```\n\n```sh\n\
          echo \"$AWS_PROFILE\"; curl --silent --fail http://127.0.0.1:8787/.well-known/jwks.json --output /dev/null\n\
-         echo $(cat /tmp/issuer/../pid 2>/dev/null) 127.0.0.1:8787\n```\n\n\
+         echo 127.0.0.1:8787\n```\n\n\
          ```text output\njane@acme.com\n127.0.0.1:8787\n```\n",
     )
     .unwrap();

@@ -81,7 +81,7 @@ pub(crate) fn of_prose(page: &Page, faults: &mut Vec<String>) -> usize {
     calls
 }
 
-/// The commands that a page does not name between backticks, with what follows them.
+/// The commands that a page does not name between backticks.
 pub(crate) fn not_named_in(page: &Page) -> Vec<String> {
     let mut cli = Cli::command();
     cli.build();

@@ -1,8 +1,8 @@
 //! A document's blocks, run one after the other in one shell, as a reader would.
 //!
 //! The shell starts in a copy of the project (`crates/` is linked), in which `infrastructure/vars/policy.yaml` is there as
-//! the set-up says. On `PATH` are the built `countersign`, also as `target/release/countersign`, and the Python of `scripts/tools`. Its home is
-//! empty, and nothing says who the person is that runs the tests.
+//! the set-up says. On `PATH` are the built `countersign`, also as `target/release/countersign`, and the Python of
+//! `scripts/tools`. Its home is empty, and nothing says who the person is that runs the tests.
 //!
 //! Three things are rewritten in what a document says, so that documents can be run side by side: the port 8787 is a free
 //! one, `countersign serve` is told of it, and `/tmp` is a folder of the document's own. `cargo build` of the command line
@@ -11,8 +11,9 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -71,7 +72,7 @@ impl<'a> Session<'a> {
         std::fs::write(at("bin/cargo"), CARGO).unwrap();
         std::fs::set_permissions(at("bin/cargo"), PermissionsExt::from_mode(0o755)).unwrap();
 
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let tmp = at("tmp");
         let rewritten = |text: &str| {
             text.replace("countersign serve", "countersign serve --listen 127.0.0.1:8787")
@@ -112,19 +113,11 @@ impl<'a> Session<'a> {
             std::thread::sleep(Duration::from_millis(10));
         };
         if code != "0" {
-            let reached = std::fs::read_to_string(self.said("reached")).unwrap_or_default();
-            let reached = reached.trim().parse().unwrap_or(self.page.blocks.first().map_or(0, |block| block.line));
-            let wanted = self.page.blocks.iter().find(|block| block.line == reached).map(|block| &block.kind);
-            let wanted =
-                if let Some(Kind::Run(wanted @ 1..)) = wanted { format!(", not {wanted}") } else { String::new() };
-            let code =
-                if wanted.is_empty() { code } else { std::fs::read_to_string(self.said("code")).unwrap_or(code) };
-            let printed = self.printed(reached) + &std::fs::read_to_string(self.said("shell")).unwrap_or_default();
-            return vec![format!(
-                "{}:{reached}: ended with {}{wanted}, and printed\n{printed}",
-                self.page.name,
-                code.trim()
-            )];
+            // Before the first block is reached, bash has not understood one of them.
+            let first = self.page.blocks.first().map_or(0, |block| block.line);
+            let reached = self.text("reached").trim().parse().unwrap_or(first);
+            let printed = self.printed(reached) + &self.text("shell");
+            return vec![format!("{}:{reached}: ended with {code}, and printed\n{printed}", self.page.name)];
         }
         let (mut above, mut faults) = (None, Vec::new());
         for block in &self.page.blocks {
@@ -152,17 +145,26 @@ impl<'a> Session<'a> {
 
     /// What the block of this line printed, in the document's own terms.
     fn printed(&self, line: usize) -> String {
-        let tmp = format!("{}/", self.folder.path().join("tmp").display());
-        let printed = std::fs::read(self.said(&line.to_string())).unwrap_or_default();
-        String::from_utf8_lossy(&printed)
-            .replace(&tmp, "/tmp/")
+        self.text(&line.to_string())
+            .replace(&format!("{}/", self.folder.path().join("tmp").display()), "/tmp/")
             .replace(&format!("127.0.0.1:{}", self.port), "127.0.0.1:8787")
             .replace(env!("CARGO_BIN_EXE_countersign"), "./target/release/countersign")
     }
 
-    fn said(&self, name: &str) -> PathBuf {
-        self.folder.path().join("said").join(name)
+    /// A file that the shell wrote, if it did.
+    fn text(&self, name: &str) -> String {
+        let content = std::fs::read(self.folder.path().join("said").join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&content).into_owned()
     }
+}
+
+/// A free port below those that the system gives to whoever asks for any, which are the ones of other tests' servers: one of
+/// those could be taken again before `serve` takes it.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 187).unwrap() * 64;
+    let mut ports = (0..64).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % 64);
+    ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// All that the shell is to do. What a block prints goes into `../said/LINE`.
@@ -176,7 +178,7 @@ fn script(page: &Page, rewritten: impl Fn(&str) -> String) -> String {
             Kind::Run(code) => write!(
                 script,
                 "{begin}set +e\n(set -e; exec >\"$SAID\" 2>&1\n{text})\nended=$?\nset -e\n\
-                 echo $ended >\"$said/code\"; [ $ended = {code} ]\n"
+                 [ $ended = {code} ] || {{ echo \"ended with $ended, not {code}\" >>\"$SAID\"; exit 1; }}\n"
             ),
             Kind::Background => write!(script, "{begin}(exec >\"$SAID.stdout\" 2>\"$SAID\"\n{text}) &\n{LISTENS}"),
             Kind::File(name) => {
