@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 /// What is not a document of the project, by its name in any folder.
-const NOT_OURS: [&str; 6] = [".git", ".terraform", ".tools", "__pycache__", "node_modules", "target"];
+const NOT_OURS: [&str; 7] = [".git", ".terraform", ".tools", ".venv", "__pycache__", "node_modules", "target"];
 
 /// What a block may need that a test has not.
 const NEEDS: [&str; 5] = ["aws", "docker", "github", "network", "snowflake"];
