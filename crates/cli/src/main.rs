@@ -2,40 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
-use countersign::commands::{Ending, completions, demo, keys, policy, serve, token, verify};
+use clap::{CommandFactory as _, Parser as _};
+use countersign::commands::{Cli, Command, Ending, completions, demo, keys, policy, serve, token, verify};
 use countersign::out;
-
-/// A JWT issuer and key server for AWS: an IAM-signed request in, a short-lived JWT out.
-///
-/// Tokens and machine-readable output go to stdout, everything for people to stderr. Exit code 0: done; 1: refused or
-/// invalid; 2: could not tell.
-#[derive(Debug, Parser)]
-#[command(name = "countersign", version, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// The whole story on this machine in one go: issuer, signed request, token, verification, a refusal
-    Demo,
-    /// Run the issuer on this machine, with real SigV4 verification
-    Serve(serve::Args),
-    /// Sign a request with the default AWS credential chain and print the token
-    Token(token::Args),
-    /// Check a token against an issuer's discovery document and JWKS, and say exactly what is wrong
-    Verify(verify::Args),
-    /// Check, explain and describe policies
-    #[command(subcommand)]
-    Policy(policy::Command),
-    /// Look at the key ring, rotate it, withdraw a key, take one in
-    #[command(subcommand)]
-    Keys(keys::Command),
-    /// Print what a shell completes: `source <(countersign completions bash)`
-    Completions(completions::Args),
-}
 
 /// A runtime on all cores.
 #[tokio::main]

@@ -8,6 +8,41 @@ pub mod serve;
 pub mod token;
 pub mod verify;
 
+use clap::{Parser, Subcommand};
+
+/// A JWT issuer and key server for AWS: an IAM-signed request in, a short-lived JWT out.
+///
+/// Tokens and machine-readable output go to stdout, everything for people to stderr. Exit code 0: done; 1: refused or
+/// invalid; 2: could not tell.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands, in the order of `--help`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole story on this machine in one go: issuer, signed request, token, verification, a refusal
+    Demo,
+    /// Run the issuer on this machine, with real SigV4 verification
+    Serve(serve::Args),
+    /// Sign a request with the default AWS credential chain and print the token
+    Token(token::Args),
+    /// Check a token against an issuer's discovery document and JWKS, and say exactly what is wrong
+    Verify(verify::Args),
+    /// Check, explain and describe policies
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Look at the key ring, rotate it, withdraw a key, take one in
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Print what a shell completes: `source <(countersign completions bash)`
+    Completions(completions::Args),
+}
+
 /// How a command ends when it could do its work. What it could not even tell is an error, and exit 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
