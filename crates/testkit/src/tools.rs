@@ -31,6 +31,11 @@ pub fn node_modules() -> PathBuf {
     installed("node/node_modules/jose").parent().expect("it has a parent").to_path_buf()
 }
 
+/// The npm packages of `examples/typescript`, with the TypeScript compiler.
+pub fn typescript_modules() -> PathBuf {
+    installed("typescript/node_modules")
+}
+
 /// awscurl, the client that users of API Gateway know.
 pub fn awscurl() -> PathBuf {
     installed("venv/bin/awscurl")
