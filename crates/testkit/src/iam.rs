@@ -53,6 +53,8 @@ pub enum Caller {
     },
     /// A user: `arn:aws:iam::ACCOUNT:user/PATH/NAME`.
     User(String),
+    /// Whoever holds a token of this provider, and asks to become a role: `arn:aws:iam::ACCOUNT:oidc-provider/HOST`.
+    Federated(String),
 }
 
 impl Caller {
@@ -73,7 +75,7 @@ impl Caller {
     pub fn arn(&self) -> Option<&str> {
         match self {
             Self::Role { role: arn, .. } | Self::User(arn) => Some(arn),
-            Self::Anonymous | Self::Service(_) => None,
+            Self::Anonymous | Self::Service(_) | Self::Federated(_) => None,
         }
     }
 

@@ -152,6 +152,8 @@ fn principals() {
     let gateway = Caller::Service("apigateway.amazonaws.com".to_owned());
     let role = Caller::role(ROLE, "session");
     let session = "arn:aws:sts::123456789012:assumed-role/reader/session";
+    let provider = "arn:aws:iam::123456789012:oidc-provider/id.example.com";
+    let token = Caller::Federated(provider.to_owned());
     let (yes, no, account) = ("Allowed", "Silent", "Delegated");
     for (principal, caller, expected) in [
         (json!("*"), &role, yes),
@@ -168,6 +170,10 @@ fn principals() {
         (json!({"Service": ["lambda.amazonaws.com", "s3.amazonaws.com"]}), &gateway, no),
         (json!({"AWS": ROLE, "Service": "apigateway.amazonaws.com"}), &gateway, yes),
         (json!({"AWS": ROLE}), &Caller::Anonymous, no),
+        (json!({"Federated": provider}), &token, yes),
+        (json!({"Federated": "arn:aws:iam::123456789012:oidc-provider/id.example.com/b"}), &token, no),
+        (json!({"Federated": provider}), &role, no),
+        (json!({"AWS": "123456789012"}), &token, no),
     ] {
         let statement = json!({"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*"});
         let request = Request { caller: caller.clone(), ..get(Context::default()) };
