@@ -17,3 +17,8 @@ output "access_policies" {
   description = "What the module itself lets each role do, by role, as JSON; empty where that is nothing."
   value       = local.access_policies
 }
+
+output "inline_policies" {
+  description = "What the roles were given as inline_policy, by role: for tests."
+  value       = { for key, policy in aws_iam_role_policy.inline : key => policy.policy }
+}
