@@ -53,7 +53,7 @@ pub enum Caller {
     },
     /// A user: `arn:aws:iam::ACCOUNT:user/PATH/NAME`.
     User(String),
-    /// Whoever holds a token of this provider, and asks to become a role: `arn:aws:iam::ACCOUNT:oidc-provider/HOST`.
+    /// Someone with a token or assertion of an identity provider: its ARN, or the name of one that AWS has built in.
     Federated(String),
 }
 

@@ -210,7 +210,7 @@ impl Principal {
             for value in values {
                 principals.push(match kind.as_str() {
                     "AWS" => Self::aws(value)?,
-                    "Federated" if value.contains(":oidc-provider/") && !value.contains('*') => Self::Federated(value),
+                    "Federated" if !value.contains(['*', '?']) => Self::Federated(value),
                     "Service" if value.contains('.') && !value.contains('*') => Self::Service(value),
                     _ => return Err(Unknown::new(format!("the principal {kind} {value} is not known"))),
                 });
@@ -247,7 +247,7 @@ impl Principal {
                 Caller::User(user) => arn == user,
                 Caller::Anonymous | Caller::Service(_) | Caller::Federated(_) => false,
             },
-            Self::Federated(arn) => matches!(caller, Caller::Federated(provider) if provider == arn),
+            Self::Federated(provider) => matches!(caller, Caller::Federated(by) if by == provider),
             Self::Service(name) => matches!(caller, Caller::Service(service) if service == name),
         };
         means.then_some(matches!(self, Self::Account(_)))
