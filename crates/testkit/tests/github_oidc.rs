@@ -90,15 +90,18 @@ impl Token {
     }
 }
 
-#[test]
-fn who_is_meant_gets_in_and_no_neighbour() {
-    let roles = golden("trust.json");
-    let on = |context, r#ref| Token { context, r#ref, ..MAIN };
-    let all_of_main = ["by-name", "deploy", "name-alone", "several"].as_slice();
-    let of_ids = ["deploy", "immutable", "several"].as_slice();
-    let table: &[(&str, Token, &[&str])] = &[
-        ("the branch", MAIN, all_of_main),
-        ("the branch, by ids", MAIN.with_ids(), of_ids),
+/// What a token is, the token, and the roles that it opens.
+type Row = (&'static str, Token, &'static [&'static str]);
+
+fn on(context: &'static str, r#ref: &'static str) -> Token {
+    Token { context, r#ref, ..MAIN }
+}
+
+/// Jobs of the repository that the roles are for: which of its refs, environments and pull requests.
+fn jobs() -> Vec<Row> {
+    vec![
+        ("the branch", MAIN, &["by-name", "deploy", "name-alone", "several"]),
+        ("the branch, by ids", MAIN.with_ids(), &["deploy", "immutable", "several"]),
         ("a branch of the pattern", on("ref:refs/heads/release/1", "refs/heads/release/1"), &["deploy"]),
         ("one with more steps", on("ref:refs/heads/release/1/fix", "refs/heads/release/1/fix").with_ids(), &["deploy"]),
         ("the pattern's beginning alone", on("ref:refs/heads/release", "refs/heads/release"), &[]),
@@ -123,6 +126,12 @@ fn who_is_meant_gets_in_and_no_neighbour() {
         ("one that is called as the branch", on("environment:ref%3Arefs/heads/main", "refs/heads/main"), &[]),
         ("a pull request", on("pull_request", "refs/pull/7/merge"), &["pulls"]),
         ("a pull request, by ids", on("pull_request", "refs/pull/7/merge").with_ids(), &["pulls"]),
+    ]
+}
+
+/// Jobs of reusable workflows, of other repositories, and of those who wear this one's name.
+fn workflows_and_others() -> Vec<Row> {
+    vec![
         (
             "the shared workflow",
             Token { workflow: SHARED, ..MAIN },
@@ -209,8 +218,14 @@ fn who_is_meant_gets_in_and_no_neighbour() {
             Token { provider: "arn:aws:iam::111122223333:oidc-provider/token.actions.acme.ghe.com", ..MAIN },
             &[],
         ),
-    ];
-    for (what, token, expected) in table {
+    ]
+}
+
+#[test]
+fn who_is_meant_gets_in_and_no_neighbour() {
+    let roles = golden("trust.json");
+    let table: Vec<Row> = jobs().into_iter().chain(workflows_and_others()).collect();
+    for (what, token, expected) in &table {
         assert_eq!(token.opens(&roles), *expected, "{what}: {}", token.sub());
     }
     // Every role is opened by something, or the table says nothing of it.
