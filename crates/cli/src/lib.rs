@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod out;
+pub mod probe;
 pub mod serve;
 pub mod signing;
 pub mod sigv4;

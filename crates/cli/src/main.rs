@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use countersign::commands::{Ending, demo, keys, policy, serve, token, verify};
+use countersign::commands::{Ending, demo, keys, policy, probe, serve, token, verify};
 use countersign::out;
 
 /// A JWT issuer and key server for AWS: an IAM-signed request in, a short-lived JWT out.
@@ -30,6 +30,8 @@ enum Command {
     /// Check, explain and describe policies
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Ask an issuer for tokens that it must give and for tokens that it must refuse
+    Probe(probe::Args),
     /// Look at the key ring, rotate it, withdraw a key, take one in
     #[command(subcommand)]
     Keys(keys::Command),
@@ -44,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Token(args) => token::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Policy(command) => policy::run(&command),
+        Command::Probe(args) => Box::pin(probe::run(args)).await,
         Command::Keys(command) => Box::pin(keys::run(command)).await,
     };
     match ending {

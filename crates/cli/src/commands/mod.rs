@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod keys;
 pub mod policy;
+pub mod probe;
 pub mod serve;
 pub mod token;
 pub mod verify;
