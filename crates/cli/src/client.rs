@@ -11,9 +11,36 @@ use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest
 use aws_sigv4::sign::v4;
 use countersign_core::url::{IssuerUrl, is_loopback};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+
+use crate::signing::Signing;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LARGEST: usize = 1024 * 1024;
+
+/// What is asked of `POST /token`. Nothing in it is an empty body.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Ask {
+    /// Name of an audience in the policy, or its `aud`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// Space-separated scopes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Lifetime in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u32>,
+}
+
+impl Ask {
+    /// Content type and body.
+    fn body(&self) -> anyhow::Result<(Option<&'static str>, Vec<u8>)> {
+        if *self == Self::default() {
+            return Ok((None, Vec::new()));
+        }
+        Ok((Some("application/json"), serde_json::to_vec(self)?))
+    }
+}
 
 /// What came back.
 #[derive(Debug)]
@@ -81,12 +108,16 @@ pub async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
     work.await
 }
 
+/// Fetch a public document, whatever the status.
+pub async fn get(url: &str) -> anyhow::Result<Answer> {
+    send(client(url)?.get(url), &format!("fetching {url}")).await
+}
+
 /// Fetch a public document; only a 200 will do.
 pub async fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
-    let what = format!("fetching {url}");
-    let answer = send(client(url)?.get(url), &what).await?;
+    let answer = get(url).await?;
     if answer.status != 200 {
-        bail!("{what}: HTTP status {}", answer.status);
+        bail!("fetching {url}: HTTP status {}", answer.status);
     }
     Ok(answer.body)
 }
@@ -105,16 +136,14 @@ pub fn region_of(url: &str) -> Option<String> {
     }
 }
 
-/// POST, signed with AWS Signature Version 4 for `execute-api`.
-pub async fn post_signed(
-    url: &str,
-    region: &str,
-    credentials: &Credentials,
-    content_type: Option<&str>,
-    body: Vec<u8>,
-) -> anyhow::Result<Answer> {
-    let request = client(url)?.post(url).headers(signed_headers(url, region, credentials, content_type, &body)?);
-    send(request.body(body), &format!("asking {url} for a token")).await
+/// Ask for a token: POST, signed with AWS Signature Version 4 for `execute-api`, or without `signed` by nobody.
+pub async fn ask(url: &str, ask: &Ask, signed: Option<&Signing>) -> anyhow::Result<Answer> {
+    let (content_type, body) = ask.body()?;
+    let headers = match signed {
+        Some(Signing { credentials, region }) => signed_headers(url, region, credentials, content_type, &body)?,
+        None => content_type.map(|name| (CONTENT_TYPE, HeaderValue::from_static(name))).into_iter().collect(),
+    };
+    send(client(url)?.post(url).headers(headers).body(body), &format!("asking {url} for a token")).await
 }
 
 /// The headers that make it a signed request.

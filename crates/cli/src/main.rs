@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use countersign::commands::{Cli, Command, Ending, completions, demo, keys, policy, serve, token, verify};
+use countersign::commands::{Cli, Command, Ending, completions, demo, keys, policy, probe, serve, token, verify};
 use countersign::out;
 
 /// A runtime on all cores.
@@ -15,6 +15,7 @@ async fn main() -> ExitCode {
         Command::Token(args) => token::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Policy(command) => policy::run(&command),
+        Command::Probe(args) => Box::pin(probe::run(args)).await,
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Keys(command) => Box::pin(keys::run(command)).await,
     };

@@ -85,7 +85,11 @@ impl Builder {
                 }
             }
             Event::Alias(_) => {
-                self.problem(line, "aliases (`*name`) are not read: repeat the value, or use account_sets".to_owned());
+                self.problem(
+                    line,
+                    "aliases (`*name`) are not read: repeat the value (in a policy, account_sets names lists)"
+                        .to_owned(),
+                );
                 self.put(Value::String(String::new()), line);
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -122,7 +126,10 @@ impl Builder {
 
     fn plain(&mut self, anchor: usize, tagged: bool, line: usize) {
         if anchor != 0 {
-            self.problem(line, "anchors (`&name`) are not read: repeat the value, or use account_sets".to_owned());
+            self.problem(
+                line,
+                "anchors (`&name`) are not read: repeat the value (in a policy, account_sets names lists)".to_owned(),
+            );
         }
         if tagged {
             self.problem(line, "tags (`!name`) are not read".to_owned());

@@ -14,12 +14,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials as AwsCredentials;
-use countersign::client::{fetch, post_signed};
+use countersign::client::{self, Ask, fetch};
 use countersign::out::Lines;
 use countersign::serve::Server;
 use countersign::serve::credentials::Credentials;
 use countersign::serve::data::Data;
 use countersign::serve::rotation::Rotation;
+use countersign::signing::Signing;
 use countersign_core::url::IssuerUrl;
 use futures_util::FutureExt as _;
 use serde_json::Value;
@@ -44,7 +45,8 @@ async fn ask(origin: &str, directory: &Path) -> (u16, Value) {
     let credentials = Credentials::parse(&text).unwrap();
     let first = &credentials.list()[0];
     let aws = AwsCredentials::new(&first.access_key_id, first.secret_access_key.as_str(), None, None, "test");
-    let answer = post_signed(&format!("{origin}/token"), "eu-central-1", &aws, None, Vec::new()).await.unwrap();
+    let signing = Signing { credentials: aws, region: "eu-central-1".to_owned() };
+    let answer = client::ask(&format!("{origin}/token"), &Ask::default(), Some(&signing)).await.unwrap();
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
 }
 

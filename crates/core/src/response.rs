@@ -74,6 +74,9 @@ struct TokenBody<'a> {
     scope: String,
 }
 
+/// What every caller is told who gets no token at all. Nobody else says it: a gateway has words of its own.
+pub const NO_TOKEN_HERE: &str = "this caller gets no token here";
+
 /// How long a client waits before it asks again, in seconds: a failed refresh is not tried again sooner.
 const RETRY_AFTER: &str = "5";
 
@@ -120,7 +123,7 @@ impl Response {
     pub fn refusal(reason: &Reason) -> Self {
         let (code, description) = match reason {
             Reason::Caller(_) | Reason::Organisation(_) | Reason::NoAudience(_) => {
-                (ErrorCode::AccessDenied, "this caller gets no token here".to_owned())
+                (ErrorCode::AccessDenied, NO_TOKEN_HERE.to_owned())
             }
             Reason::Request(fault @ crate::request::RequestFault::GrantType) => {
                 (ErrorCode::UnsupportedGrantType, fault.to_string())

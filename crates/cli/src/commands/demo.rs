@@ -78,7 +78,7 @@ async fn story(people: &[Credential], issuer: &IssuerUrl, records: &Mutex<Vec<St
             "\n{number}. {}\n   signs POST {url} with its AWS credentials (SigV4) and asks for a token.",
             who.arn
         ));
-        let answer = token::request(&url, &aws(who)).await?;
+        let answer = token::request(&url, aws(who)).await?;
         let body: Value = serde_json::from_slice(&answer.body).context("the answer is not JSON")?;
         let token = body.get("token").and_then(Value::as_str);
         let token = token.with_context(|| format!("no token, but HTTP status {}: {body}", answer.status))?;
@@ -100,7 +100,7 @@ async fn story(people: &[Credential], issuer: &IssuerUrl, records: &Mutex<Vec<St
         "\n4. {}\n   signs correctly too: the same role name, in an account that the policy does not name.",
         stranger.arn
     ));
-    let answer = token::request(&url, &aws(stranger)).await?;
+    let answer = token::request(&url, aws(stranger)).await?;
     ensure!(answer.status == 403, "the stranger got HTTP status {}", answer.status);
     out::say(format_args!("   403: {}", String::from_utf8_lossy(&answer.body)));
     let record = records.lock().unwrap_or_else(PoisonError::into_inner).last().cloned().unwrap_or_default();

@@ -4,6 +4,7 @@ pub mod completions;
 pub mod demo;
 pub mod keys;
 pub mod policy;
+pub mod probe;
 pub mod serve;
 pub mod token;
 pub mod verify;
@@ -39,6 +40,8 @@ pub enum Command {
     /// Look at the key ring, rotate it, withdraw a key, take one in
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Ask an issuer for tokens that it must give and for tokens that it must refuse
+    Probe(probe::Args),
     /// Print what a shell completes: `source <(countersign completions bash)`
     Completions(completions::Args),
 }

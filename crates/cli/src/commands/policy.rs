@@ -84,7 +84,7 @@ pub fn run(command: &Command) -> anyhow::Result<Ending> {
         Command::Json(args) => print_json(args),
         Command::Explain(args) => explain(args),
         Command::Schema => {
-            out::print(&serde_json::to_string_pretty(&schema())?)?;
+            out::print(&serde_json::to_string_pretty(&schema::<Document>())?)?;
             Ok(Ending::Done)
         }
     }
@@ -92,10 +92,16 @@ pub fn run(command: &Command) -> anyhow::Result<Ending> {
 
 /// A problem and its line.
 #[derive(Debug, Serialize)]
-struct Finding {
-    line: usize,
-    key: String,
-    message: String,
+pub(crate) struct Finding {
+    pub(crate) line: usize,
+    pub(crate) key: String,
+    pub(crate) message: String,
+}
+
+impl Finding {
+    pub(crate) fn new(line: usize, problem: Problem) -> Self {
+        Self { line, key: problem.path.to_string(), message: problem.message }
+    }
 }
 
 /// A policy file, read.
@@ -105,7 +111,7 @@ struct Loaded {
 }
 
 /// A policy has at most 64 KiB as JSON; comments and white space may be many times that, but not without end.
-fn read_bounded(path: &Path) -> anyhow::Result<String> {
+pub(crate) fn read_bounded(path: &Path) -> anyhow::Result<String> {
     const LARGEST: u64 = 1024 * 1024;
     let mut text = String::new();
     if path == Path::new("-") {
@@ -121,17 +127,16 @@ fn read_bounded(path: &Path) -> anyhow::Result<String> {
 
 fn load(path: &Path) -> anyhow::Result<Loaded> {
     let text = read_bounded(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let finding = |line, problem: Problem| Finding { line, key: problem.path.to_string(), message: problem.message };
     let document = match yaml::parse(&text) {
         Ok(document) => document,
         Err(problems) => {
-            let found = problems.into_iter().map(|(line, problem)| finding(line, problem)).collect();
+            let found = problems.into_iter().map(|(line, problem)| Finding::new(line, problem)).collect();
             return Ok(Loaded { outcome: Err(found), json: Vec::new() });
         }
     };
     let located = |problems: Vec<Problem>| {
         let mut found: Vec<Finding> =
-            problems.into_iter().map(|problem| finding(document.line(&problem.path), problem)).collect();
+            problems.into_iter().map(|problem| Finding::new(document.line(&problem.path), problem)).collect();
         found.sort_by_key(|finding| finding.line);
         found
     };
@@ -148,7 +153,7 @@ pub(crate) fn load_policy(path: &Path) -> anyhow::Result<Policy> {
     load(path)?.outcome.map(|(policy, _)| policy).map_err(|found| anyhow!(does_not_load(path, found)))
 }
 
-fn does_not_load(path: &Path, found: Vec<Finding>) -> String {
+pub(crate) fn does_not_load(path: &Path, found: Vec<Finding>) -> String {
     let mut text = format!("{} does not load:", path.display());
     for Finding { line, key, message } in found {
         let _ = write!(text, "\n  line {line}: {}{message}", prefix(&key));
@@ -209,9 +214,9 @@ fn print_json(args: &JsonArgs) -> anyhow::Result<Ending> {
     }
 }
 
-/// The schema of the document, with one thing said that serde's types do not: nothing may be null.
-fn schema() -> Value {
-    let mut schema = schemars::schema_for!(Document).to_value();
+/// The schema of a document, with one thing said that serde's types do not: nothing may be null.
+pub(crate) fn schema<T: schemars::JsonSchema>() -> Value {
+    let mut schema = schemars::schema_for!(T).to_value();
     without_null(&mut schema);
     schema
 }

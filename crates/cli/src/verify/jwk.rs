@@ -67,6 +67,11 @@ impl KeySet {
         &self.faults
     }
 
+    /// No key at all.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// The one key that may have signed a token with this header, and how messages name it.
     pub(super) fn find(
         &self,

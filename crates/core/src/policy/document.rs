@@ -1,7 +1,6 @@
 //! The policy as people write it: shape only. What it means is decided in `compile`.
 //!
-//! Reading finds every mistake of shape at once: what cannot be read is recorded with its path, taken out, and the
-//! rest is read again. The types are also what the JSON Schema is generated from.
+//! Reading finds every mistake of shape at once ([`shape`]). The types are also what the JSON Schema is generated from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +9,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::problem::{Path, Problems, Segment};
+use super::problem::{Path, Problems};
+use super::shape;
 use crate::caller::Kind;
 use crate::jwk::Algorithm;
 
@@ -334,71 +334,16 @@ pub(super) fn read(mut value: Value, problems: &mut Problems) -> Document {
         problems.unreadable(Path::root(), "a policy is a map with `version`, `audiences` and `rules`".to_owned());
         return Document::default();
     }
-    refuse_nulls(&mut value, &mut Path::root(), problems);
+    // In claims null is JSON.
+    shape::refuse_nulls(&mut value, &mut Path::root(), Path::is_claims, problems);
     demand_maps(&mut value, problems);
-    // Each mistake costs one more reading of the document.
-    for _ in 0..MOST_MISTAKES {
-        let error = match serde_path_to_error::deserialize::<_, Document>(&value) {
-            Ok(document) => return document,
-            Err(error) => error,
-        };
-        let path: Path = error.path().iter().filter_map(segment).collect();
-        problems.unreadable(path.clone(), error.into_inner().to_string());
-        if !prune(&mut value, path.segments()) {
-            return Document::default();
-        }
-    }
-    problems.unreadable(
-        Path::root(),
-        format!("these are the first {MOST_MISTAKES} mistakes of this kind: mend them, and check again"),
-    );
-    Document::default()
-}
-
-/// More mistakes of shape than this are not looked for in one go.
-const MOST_MISTAKES: usize = 100;
-
-fn segment(segment: &serde_path_to_error::Segment) -> Option<Segment> {
-    match segment {
-        serde_path_to_error::Segment::Seq { index } => Some(Segment::Index(*index)),
-        serde_path_to_error::Segment::Map { key } => Some(Segment::Key(key.clone())),
-        serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => None,
-    }
-}
-
-/// A key without a value is null in YAML, and nobody who wrote `scopes:` meant "no scopes". In claims null is JSON.
-fn refuse_nulls(value: &mut Value, path: &mut Path, problems: &mut Problems) {
-    match value {
-        Value::Object(map) => map.retain(|key, value| {
-            path.push(Segment::Key(key.clone()));
-            if value.is_null() {
-                problems.unreadable(path.clone(), "no value: give one, or leave the key out".to_owned());
-            } else if !path.is_claims() {
-                refuse_nulls(value, path, problems);
-            }
-            path.pop();
-            !value.is_null()
-        }),
-        Value::Array(list) => {
-            for (index, value) in list.iter_mut().enumerate() {
-                path.push(Segment::Index(index));
-                refuse_nulls(value, path, problems);
-                path.pop();
-            }
-        }
-        _ => {}
-    }
+    shape::read(value, problems)
 }
 
 /// A derived reader takes a list of the fields' values for a map; people who write one have forgotten the keys.
 fn demand_maps(document: &mut Value, problems: &mut Problems) {
     let root = Path::root();
-    let mut demand = |value: &mut Value, path: &Path| {
-        if !value.is_object() {
-            problems.unreadable(path.clone(), "a map of keys and values is needed here".to_owned());
-            *value = Value::Object(Map::new());
-        }
-    };
+    let mut demand = |value: &mut Value, path: &Path| shape::demand_map(value, path, problems);
     if let Some(Value::Object(audiences)) = document.get_mut("audiences") {
         for (name, audience) in audiences {
             demand(audience, &root.key("audiences").key(name));
@@ -414,26 +359,5 @@ fn demand_maps(document: &mut Value, problems: &mut Problems) {
                 }
             }
         }
-    }
-}
-
-/// Take out what could not be read; `false` if that is the whole document. List entries are emptied, not removed, so
-/// that the others keep their places.
-fn prune(value: &mut Value, path: &[Segment]) -> bool {
-    let Some((last, parents)) = path.split_last() else { return false };
-    let parent = parents.iter().try_fold(value, |value, segment| match (value, segment) {
-        (Value::Object(map), Segment::Key(key)) => map.get_mut(key),
-        (Value::Array(list), Segment::Index(index)) => list.get_mut(*index),
-        _ => None,
-    });
-    match (parent, last) {
-        (Some(Value::Object(map)), Segment::Key(key)) => map.remove(key).is_some(),
-        (Some(Value::Array(list)), Segment::Index(index)) => {
-            let empty = Value::String(String::new());
-            let Some(slot) = list.get_mut(*index).filter(|slot| **slot != empty) else { return false };
-            *slot = empty;
-            true
-        }
-        _ => false,
     }
 }

@@ -11,6 +11,7 @@ mod explain;
 mod overlap;
 mod pattern;
 mod problem;
+pub mod shape;
 mod template;
 mod warnings;
 
@@ -19,7 +20,7 @@ use std::collections::BTreeSet;
 pub use document::{Document, Profile};
 pub use explain::{Explanation, RuleVerdict, Verdict};
 pub(crate) use pattern::Matcher;
-pub use problem::{Path, Problem, Segment};
+pub use problem::{Path, Problem, Problems, Segment};
 pub(crate) use template::Template;
 pub use template::{Place, RenderFault};
 
@@ -116,7 +117,7 @@ impl Policy {
             )));
         }
         let document::Strict(value) = serde_json::from_slice(text).map_err(|error| whole(error.to_string()))?;
-        let mut problems = problem::Problems::default();
+        let mut problems = Problems::default();
         let document = document::read(value, &mut problems);
         let policy = compile::compile(&document, &mut problems);
         if problems.is_empty() { Ok(policy) } else { Err(problems.into_vec()) }

@@ -107,35 +107,37 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong with one document.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub struct Problems {
     found: Vec<Problem>,
     unreadable: Vec<Path>,
 }
 
 impl Problems {
     /// What stands here has the wrong shape, or is missing, and nothing below it is looked at any further.
-    pub(super) fn unreadable(&mut self, path: Path, message: String) {
+    pub fn unreadable(&mut self, path: Path, message: String) {
         self.push(path.clone(), message);
         self.unreadable.push(path);
     }
 
     /// What stands here (or is missing here) is wrong. Said of something unreadable it is not worth saying.
-    pub(super) fn push(&mut self, path: Path, message: impl Into<String>) {
+    pub fn push(&mut self, path: Path, message: impl Into<String>) {
         if !self.is_unreadable(&path) {
             self.found.push(Problem { path, message: message.into() });
         }
     }
 
     /// Was something at this place unreadable?
-    pub(super) fn is_unreadable(&self, path: &Path) -> bool {
+    pub fn is_unreadable(&self, path: &Path) -> bool {
         self.unreadable.iter().any(|bad| path.segments().starts_with(bad.segments()))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Is nothing wrong?
+    pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    pub(super) fn into_vec(self) -> Vec<Problem> {
+    /// What is wrong, in the order in which it was found.
+    pub fn into_vec(self) -> Vec<Problem> {
         self.found
     }
 }

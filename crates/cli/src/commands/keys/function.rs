@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_config::{Region, retry::RetryConfig};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use serde_json::Value;
 
-use crate::client::{bundle, patiently};
+use crate::client::patiently;
+use crate::signing::loader;
 
 /// A rotation makes some twenty calls to AWS.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -35,15 +33,9 @@ impl Function {
     /// The function of this name or ARN, with the default AWS credential chain.
     pub(super) async fn find(name: &str, region: Option<&str>) -> anyhow::Result<Self> {
         // Once: a change that was made and whose answer was lost must not be made again unasked.
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        let mut loader = loader()?
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build());
-        if let Some((pem, _)) = bundle()? {
-            let trust = TrustStore::default().with_pem_certificate(pem);
-            let tls = TlsContext::builder().with_trust_store(trust).build().context("AWS_CA_BUNDLE")?;
-            let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls);
-            loader = loader.http_client(http.build_https());
-        }
         let of_arn = name.split(':').nth(3).filter(|_| name.starts_with("arn:"));
         if let Some(region) = region.or(of_arn) {
             loader = loader.region(Region::new(region.to_owned()));

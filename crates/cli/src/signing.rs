@@ -1,0 +1,118 @@
+//! Whose AWS credentials sign a request, and for which region.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use countersign_core::url::is_loopback;
+
+use crate::client::{bundle, patiently, region_of};
+
+/// Where nobody says another one.
+const FALLBACK: Region = Region::from_static("us-east-1");
+/// The shortest session that STS gives.
+const SESSION: Duration = Duration::from_mins(15);
+
+/// Who signs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signer {
+    /// Whoever the default chain finds: environment, profile, SSO, web identity, container, instance.
+    Chain,
+    /// A profile of the AWS configuration, whatever the environment holds.
+    Profile(String),
+    /// A role that one of these two assumes.
+    Role {
+        /// `arn:aws:iam::ACCOUNT:role/NAME`.
+        arn: String,
+        /// The name of the session.
+        session_name: String,
+        /// Who assumes it: this profile, or the default chain.
+        profile: Option<String>,
+    },
+}
+
+/// What a signature is made with.
+#[derive(Debug, Clone)]
+pub struct Signing {
+    /// The credentials.
+    pub credentials: Credentials,
+    /// The region.
+    pub region: String,
+}
+
+impl Signing {
+    /// Find the credentials of `signer`. `region` wins over the one that the URL or the AWS configuration names.
+    pub async fn find(signer: &Signer, url: &str, region: Option<&str>) -> anyhow::Result<Self> {
+        let config = patiently("looking for AWS credentials", Box::pin(configuration(signer, url, region))).await?;
+        let region = config.region().cloned().unwrap_or(FALLBACK);
+        let Some(provider) = config.credentials_provider() else {
+            anyhow::bail!("no AWS credential provider is configured");
+        };
+        let credentials = match signer {
+            Signer::Chain => patiently("looking for AWS credentials", provider.provide_credentials()).await.context(
+                "no AWS credentials found by the default chain (environment, profile, SSO, web identity, container, instance)",
+            )?,
+            Signer::Profile(name) => patiently("looking for AWS credentials", provider.provide_credentials())
+                .await
+                .with_context(|| format!("no AWS credentials from the profile {name}"))?,
+            Signer::Role { arn, session_name, .. } => {
+                let role = AssumeRoleProvider::builder(arn).configure(&config).region(region.clone());
+                let role = role.session_name(session_name).session_length(SESSION).build().await;
+                patiently(&format!("assuming {arn}"), role.provide_credentials())
+                    .await
+                    .with_context(|| format!("cannot assume {arn}"))?
+            }
+        };
+        Ok(Self { credentials, region: region.to_string() })
+    }
+}
+
+/// The AWS configuration of whoever signs, or assumes the role that does.
+async fn configuration(signer: &Signer, url: &str, region: Option<&str>) -> anyhow::Result<SdkConfig> {
+    // Where the region is known, nobody asks the metadata service of a virtual machine for one.
+    let local = || is_loopback(url).then(|| std::env::var("AWS_REGION").unwrap_or_else(|_| FALLBACK.to_string()));
+    let mut loader = loader()?;
+    if let Some(region) = region.map(str::to_owned).or_else(|| region_of(url)).or_else(local) {
+        loader = loader.region(Region::new(region));
+    }
+    let (Signer::Profile(name) | Signer::Role { profile: Some(name), .. }) = signer else {
+        return Ok(loader.load().await);
+    };
+    let config = loader.profile_name(name).load().await;
+    // The chain would take the environment's credentials first, and a profile that is named is meant.
+    let mut base = ProviderConfig::without_region().with_region(config.region().cloned().or(Some(FALLBACK)));
+    if let Some(http) = config.http_client() {
+        base = base.with_http_client(http);
+    }
+    let provider = ProfileFileCredentialsProvider::builder().configure(&base).profile_name(name).build();
+    Ok(config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build())
+}
+
+/// The AWS SDK's own settings, and the certificates of `AWS_CA_BUNDLE` beside the system's.
+pub fn loader() -> anyhow::Result<ConfigLoader> {
+    let loader = aws_config::defaults(BehaviorVersion::latest());
+    let Some((pem, _)) = bundle()? else { return Ok(loader) };
+    let trust = TrustStore::default().with_pem_certificate(pem);
+    let tls = TlsContext::builder().with_trust_store(trust).build().context("AWS_CA_BUNDLE")?;
+    // As the SDK's own client is made, with the proxy of the environment: whoever has one needs the other, as a rule.
+    let connect = move |settings: &HttpConnectorSettings, components: &RuntimeComponents| {
+        let mut connector =
+            Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls.clone());
+        connector.set_connector_settings(Some(settings.clone()));
+        connector.set_sleep_impl(components.sleep_impl());
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        SharedHttpConnector::new(connector.build())
+    };
+    Ok(loader.http_client(http_client_fn(connect)))
+}
