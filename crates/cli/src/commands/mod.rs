@@ -4,6 +4,7 @@ pub mod demo;
 pub mod keys;
 pub mod policy;
 pub mod serve;
+pub mod snowflake_sql;
 pub mod token;
 pub mod verify;
 

@@ -11,6 +11,7 @@ mod explain;
 mod overlap;
 mod pattern;
 mod problem;
+mod roster;
 mod template;
 mod warnings;
 
@@ -20,6 +21,7 @@ pub use document::{Document, Profile};
 pub use explain::{Explanation, RuleVerdict, Verdict};
 pub(crate) use pattern::Matcher;
 pub use problem::{Path, Problem, Segment};
+pub use roster::{Admission, Principal, Principals};
 pub(crate) use template::Template;
 pub use template::{Place, RenderFault};
 
