@@ -160,22 +160,24 @@ fn principal(values: &Values, allow: &Allow) -> Option<Principal> {
 /// Somebody whom the rule might mean.
 fn example(when: &[(Field, Vec<Matcher>)], allow: &Allow) -> Option<Principal> {
     let value = |field: Field| {
-        let list = when.iter().find(|(named, _)| *named == field).map_or(&[][..], |(_, list)| list);
-        let filled = list.iter().map(|entry| entry.pieces().join("example")).find(|text| field.admits(text));
-        filled.unwrap_or_else(|| {
-            let made_up = match field {
-                Field::Partition => "aws",
-                Field::Account => "111122223333",
-                Field::Role | Field::SessionName | Field::PermissionSet | Field::User => "example",
-                Field::RoleId => "AROAEXAMPLE",
-                Field::PermissionSetSuffix => "0123456789abcdef",
-                Field::UserName => "example@example.com",
-                Field::Path => "/",
-                Field::UserId => "AIDAEXAMPLE",
-            };
-            made_up.to_owned()
-        })
+        if let Some((_, list)) = when.iter().find(|(named, _)| *named == field) {
+            // What a `*` can stand for, a whole path among it.
+            let fillings = |entry: &Matcher| ["example", "example/", ""].map(|filling| entry.pieces().join(filling));
+            return list.iter().flat_map(fillings).find(|text| field.admits(text));
+        }
+        let made_up = match field {
+            Field::Partition => "aws",
+            Field::Account => "111122223333",
+            Field::Role | Field::SessionName | Field::PermissionSet | Field::User => "example",
+            Field::RoleId => "AROAEXAMPLE",
+            Field::PermissionSetSuffix => "0123456789abcdef",
+            Field::UserName => "example@example.com",
+            Field::Path => "/",
+            Field::UserId => "AIDAEXAMPLE",
+        };
+        Some(made_up.to_owned())
     };
-    let values = Field::ALL.into_iter().filter(|field| field.belongs_to(allow.kind)).map(|field| (field, value(field)));
-    principal(&values.collect(), allow)
+    let fields = Field::ALL.into_iter().filter(|field| field.belongs_to(allow.kind));
+    let values: Values = fields.filter_map(|field| Some((field, value(field)?))).collect();
+    principal(&values, allow)
 }
