@@ -4,6 +4,8 @@
 //! INTEGRATION (nor has sqlglot, which keeps all four as text, nor sqlfluff): there the head is compared word for word, and the
 //! list of properties, which has the form of CREATE USER's, is parsed as one.
 
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
 use serde_json::{Map, Value, json};
 use sqlparser::ast::helpers::key_value_options::{KeyValueOption, KeyValueOptionKind};
 use sqlparser::ast::{self, Action, GranteeName, Privileges};
@@ -38,7 +40,7 @@ fn statement(tokens: &[Token]) -> Statement {
     if is_integration {
         tokens.splice(1..3, [Token::make_keyword("USER")]);
     }
-    let shown: String = tokens.iter().map(|token| format!("{token} ")).collect();
+    let shown = tokens.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let mut parser = Parser::new(&SnowflakeDialect).with_tokens(tokens);
     let statement = parser.parse_statement().unwrap_or_else(|error| panic!("{error}: {shown}"));
     assert_eq!(parser.peek_token().token, Token::EOF, "all of it is one statement: {statement}");
