@@ -95,9 +95,18 @@ locals {
   audiences           = try(module.policy.document.audiences, {})
   snowflake_audiences = { for name, audience in local.audiences : name => audience.aud if try(audience.profile, "") == "snowflake" }
   sts_audiences       = [for audience in values(local.audiences) : audience.aud if try(audience.profile, "") == "aws"]
-  any_role            = anytrue([for rule in try(module.policy.document.rules, []) : contains(try(rule.grant.scopes, []), "session:role-any")])
+
+  # By audience: only its own rules say what its tokens may ask for.
+  any_role = {
+    for name in keys(local.snowflake_audiences) : name => anytrue([
+      for rule in try(module.policy.document.rules, []) :
+      contains(try(rule.grant.audiences, []), name) && contains([for scope in try(rule.grant.scopes, []) : lower(scope)], "session:role-any")
+    ])
+  }
 }
 
+# Word for word what `countersign snowflake-sql --form external-oauth --name NAME` writes: both are compared with
+# tests/fixtures/snowflake.sql. Users and roles are the command's alone.
 output "snowflake_sql" {
   description = "For each audience of the policy with the profile snowflake: the security integration, to be run once by ACCOUNTADMIN in the account that the audience names."
   value = join("\n", [for name, aud in local.snowflake_audiences : <<-SQL
@@ -108,13 +117,19 @@ output "snowflake_sql" {
       EXTERNAL_OAUTH_TYPE = CUSTOM
       EXTERNAL_OAUTH_ISSUER = '${local.issuer_url}'
       EXTERNAL_OAUTH_JWS_KEYS_URL = '${local.jwks_url}'
-      EXTERNAL_OAUTH_AUDIENCE_LIST = ('${replace(aud, "'", "''")}')
+      EXTERNAL_OAUTH_AUDIENCE_LIST = ('${replace(replace(aud, "\\", "\\\\"), "'", "''")}')
       EXTERNAL_OAUTH_TOKEN_USER_MAPPING_CLAIM = 'sub'
       EXTERNAL_OAUTH_SNOWFLAKE_USER_MAPPING_ATTRIBUTE = 'login_name'
       EXTERNAL_OAUTH_SCOPE_MAPPING_ATTRIBUTE = 'scp'
-      EXTERNAL_OAUTH_ANY_ROLE_MODE = '${local.any_role ? "ENABLE" : "DISABLE"}';
+      EXTERNAL_OAUTH_ANY_ROLE_MODE = '${local.any_role[name] ? "ENABLE" : "DISABLE"}';
     SQL
   ])
+}
+
+# What the module snowflake_oauth, in a root of its own, is given.
+output "snowflake_audiences" {
+  description = "The audiences of the policy with the profile snowflake: `aud`, and whether a rule grants session:role-any."
+  value       = { for name, aud in local.snowflake_audiences : name => { aud = aud, any_role = local.any_role[name] } }
 }
 
 output "oidc_provider" {

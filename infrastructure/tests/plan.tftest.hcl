@@ -63,6 +63,26 @@ run "zip_with_a_domain" {
   }
 }
 
+# crates/cli/tests/snowflake_sql.rs compares what `countersign snowflake-sql` writes with the same file.
+run "sql_for_snowflake" {
+  command = plan
+
+  variables {
+    domain_name = "id.example.com"
+    zone_id     = "Z0123456789ABCDEFGHIJ"
+    policy_file = "tests/fixtures/snowflake-policy.yaml"
+  }
+
+  assert {
+    condition     = output.snowflake_sql == file("tests/fixtures/snowflake.sql")
+    error_message = "the command and the output say the same, byte for byte"
+  }
+  assert {
+    condition     = { for name, audience in output.snowflake_audiences : name => audience.any_role } == { any-role = true, snowflake = false, "hostile';DROP-USER-JANE" = false }
+    error_message = "only rules of the audience itself enable any role"
+  }
+}
+
 run "a_domain_with_a_certificate_of_ones_own" {
   command = plan
 

@@ -12,5 +12,6 @@ pub mod probe;
 pub mod serve;
 pub mod signing;
 pub mod sigv4;
+pub mod snowflake;
 pub mod verify;
 pub mod yaml;

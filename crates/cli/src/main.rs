@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use countersign::commands::{Cli, Command, Ending, completions, demo, keys, policy, probe, serve, token, verify};
+use countersign::commands::{
+    Cli, Command, Ending, completions, demo, keys, policy, probe, serve, snowflake_sql, token, verify,
+};
 use countersign::out;
 
 /// A runtime on all cores.
@@ -18,6 +20,7 @@ async fn main() -> ExitCode {
         Command::Probe(args) => Box::pin(probe::run(args)).await,
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Keys(command) => Box::pin(keys::run(command)).await,
+        Command::SnowflakeSql(args) => snowflake_sql::run(&args),
     };
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,

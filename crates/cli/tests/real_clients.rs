@@ -13,8 +13,12 @@ mod audit;
 mod errors;
 #[path = "clients/gateway.rs"]
 mod gateway;
+#[path = "snowflake/parsed.rs"]
+mod parsed;
 #[path = "clients/relying_parties.rs"]
 mod relying_parties;
+#[path = "clients/snowflake_sql.rs"]
+mod snowflake_sql;
 #[path = "clients/tokens.rs"]
 mod tokens;
 #[path = "clients/world.rs"]

@@ -6,6 +6,7 @@ pub mod keys;
 pub mod policy;
 pub mod probe;
 pub mod serve;
+pub mod snowflake_sql;
 pub mod token;
 pub mod verify;
 
@@ -42,6 +43,8 @@ pub enum Command {
     Keys(keys::Command),
     /// Ask an issuer for tokens that it must give and for tokens that it must refuse
     Probe(probe::Args),
+    /// Write the SQL that lets Snowflake take the tokens: integration, users and roles from the policy
+    SnowflakeSql(snowflake_sql::Args),
     /// Print what a shell completes: `source <(countersign completions bash)`
     Completions(completions::Args),
 }

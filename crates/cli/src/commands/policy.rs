@@ -153,6 +153,17 @@ pub(crate) fn load_policy(path: &Path) -> anyhow::Result<Policy> {
     load(path)?.outcome.map(|(policy, _)| policy).map_err(|found| anyhow!(does_not_load(path, found)))
 }
 
+/// The same where a policy that does not load is an answer: its mistakes are said, and there is none.
+pub(crate) fn load_or_say(path: &Path) -> anyhow::Result<Option<Policy>> {
+    match load(path)?.outcome {
+        Ok((policy, _)) => Ok(Some(policy)),
+        Err(found) => {
+            out::say(does_not_load(path, found));
+            Ok(None)
+        }
+    }
+}
+
 pub(crate) fn does_not_load(path: &Path, found: Vec<Finding>) -> String {
     let mut text = format!("{} does not load:", path.display());
     for Finding { line, key, message } in found {
@@ -271,13 +282,7 @@ struct TokenWould {
 }
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<Ending> {
-    let policy = match load(&args.policy)?.outcome {
-        Ok((policy, _)) => policy,
-        Err(found) => {
-            out::say(does_not_load(&args.policy, found));
-            return Ok(Ending::Refused);
-        }
-    };
+    let Some(policy) = load_or_say(&args.policy)? else { return Ok(Ending::Refused) };
     let issuer = Issuer::new(IssuerUrl::local(&args.issuer_url).context("--issuer-url")?, args.allowed_org_ids.clone());
     let identity = Identity::supposed(&args.arn, args.principal_id.as_deref(), args.org_id.as_deref());
     let body = args.audience.as_ref().map(|audience| json!({ "audience": audience }).to_string()).unwrap_or_default();

@@ -11,6 +11,7 @@ mod explain;
 mod overlap;
 mod pattern;
 mod problem;
+mod roster;
 pub mod shape;
 mod template;
 mod warnings;
@@ -21,6 +22,7 @@ pub use document::{Document, Profile};
 pub use explain::{Explanation, RuleVerdict, Verdict};
 pub(crate) use pattern::Matcher;
 pub use problem::{Path, Problem, Problems, Segment};
+pub use roster::{Admission, Principal, Principals};
 pub(crate) use template::Template;
 pub use template::{Place, RenderFault};
 

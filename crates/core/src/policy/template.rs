@@ -29,6 +29,15 @@ impl Filter {
         }
     }
 
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Upper => "upper",
+            Self::Lower => "lower",
+            Self::Underscore => "underscore",
+            Self::LocalPart => "local_part",
+        }
+    }
+
     /// Apply to a value; `None` if it does not fit.
     pub(crate) fn apply(self, value: &str) -> Option<String> {
         match self {
@@ -203,6 +212,23 @@ impl Template {
         })
     }
 
+    /// As it was written.
+    pub(crate) fn written(&self) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Field(field, filters) => {
+                    let names = std::iter::once(field.as_str()).chain(filters.iter().map(|filter| filter.as_str()));
+                    text.push('{');
+                    text.push_str(&names.collect::<Vec<_>>().join("|"));
+                    text.push('}');
+                }
+            }
+        }
+        text
+    }
+
     /// Does this field stand in it?
     pub(crate) fn carries(&self, field: Field) -> bool {
         self.fields().any(|(carried, _)| carried == field)
@@ -210,12 +236,21 @@ impl Template {
 
     /// The text for this caller, legal in its place.
     pub(crate) fn render(&self, caller: &Caller, place: Place) -> Result<String, RenderFault> {
+        self.render_with(|field| caller.field(field), place)
+    }
+
+    /// The text for these values of fields, legal in its place.
+    pub(crate) fn render_with<'v>(
+        &self,
+        value: impl Fn(Field) -> Option<&'v str>,
+        place: Place,
+    ) -> Result<String, RenderFault> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Field(field, filters) => {
-                    let value = caller.field(*field).ok_or(RenderFault::NoField(field.as_str()))?;
+                    let value = value(*field).ok_or(RenderFault::NoField(field.as_str()))?;
                     let value = filters.iter().try_fold(value.to_owned(), |value, filter| filter.apply(&value));
                     text.push_str(&value.ok_or(RenderFault::NoLocalPart(field.as_str()))?);
                 }
@@ -243,6 +278,9 @@ mod tests {
         assert_eq!(render("{user_name|local_part|upper}", "Jane@acme.com").unwrap(), "JANE");
         assert_eq!(render("{account}:{permission_set|lower|underscore}", "Jane").unwrap(), "111122223333:data_analyst");
         assert_eq!(render("fixed", "Jane").unwrap(), "fixed");
+        for text in ["fixed", "{account}:{permission_set|lower|underscore}", "a{user_name|local_part|upper}b"] {
+            assert_eq!(Template::new(text).unwrap().written(), text);
+        }
     }
 
     #[test]
