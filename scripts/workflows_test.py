@@ -38,7 +38,7 @@ SPOILED = {
                      "          aws-access-key-id: ${{ vars.KEY }}\n", "names a key of AWS"),
     "a secret key in the environment": ("ci.yml", "          NEEDS: ${{ toJSON(needs) }}\n",
                                         "          AWS_SECRET_ACCESS_KEY: x\n", "names a key of AWS"),
-    "a key id in plain text": ("ci.yml", "name: CI\n", "name: AKIAIOSFODNN7EXAMPLE\n", "names a key of AWS"),
+    "a key id in plain text": ("ci.yml", "name: CI\n", "name: AKIA" + "IOSFODNN7EXAMPLE\n", "names a key of AWS"),
     "a secret": ("release.yml", "${{ github.token }}", "${{ secrets.TOKEN }}", "takes a secret"),
     "a secret in brackets": ("release.yml", "${{ github.token }}", "${{ toJSON(secrets) }}", "takes a secret"),
     "secrets handed on": ("nightly.yml", "    with:\n      deployment", "    secrets: inherit\n    with:\n      deployment", "takes a secret"),
