@@ -4,6 +4,7 @@ What tofu itself makes of infrastructure/ is tested by scripts/infrastructure.""
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -36,18 +37,32 @@ class Pipeline(unittest.TestCase):
         (self.root / "tofu").write_text(TOFU)
         (self.root / "tofu").chmod(0o755)
         self.environment = {
-            "PATH": os.environ["PATH"], "COUNTERSIGN_TOFU": str(self.root / "tofu"), "ASKED": str(self.root / "asked"),
-            "BACKEND_TF": "terraform {}", "TFVARS": 'name = "x"', "POLICY_YAML": "version: 1", "LOCK_HCL": "# lock",
-            "PACKAGE_TYPE": "Zip", "PLAN": "a <b> & c", "GITHUB_STEP_SUMMARY": str(self.root / "summary"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "COUNTERSIGN_TOFU": str(self.root / "tofu"),
+            "ASKED": str(self.root / "asked"),
+            "BACKEND_TF": "terraform {}",
+            "TFVARS": 'name = "x"',
+            "POLICY_YAML": "version: 1",
+            "LOCK_HCL": "# lock",
+            "PACKAGE_TYPE": "Zip",
+            "PLAN": "a <b> & c",
+            "GITHUB_STEP_SUMMARY": str(self.root / "summary"),
         }
 
     def run_pipeline(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-        return subprocess.run([self.root / "scripts/infrastructure-pipeline", *arguments], capture_output=True, text=True,
-                              check=False, env=self.environment | environment)
+        return subprocess.run(
+            [self.root / "scripts/infrastructure-pipeline", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment | environment,
+        )
 
     def asked(self) -> list[str]:
-        return [line.removeprefix(f"-chdir={self.root.resolve()}/infrastructure ").removeprefix("-chdir=infrastructure ")
-                for line in (self.root / "asked").read_text().splitlines()]
+        return [
+            line.removeprefix(f"-chdir={self.root.resolve()}/infrastructure ").removeprefix("-chdir=infrastructure ")
+            for line in (self.root / "asked").read_text().splitlines()
+        ]
 
     def test_a_plan_takes_no_lock_and_is_shown(self) -> None:
         done = self.run_pipeline("plan", "dev")

@@ -52,7 +52,10 @@ class Tree(unittest.TestCase):
         (self.root / "crates/cli").mkdir(parents=True)
         self.write("Cargo.toml", '[workspace.package]\nversion = "1.2.3"\n')
         self.write("crates/cli/Cargo.toml", '[package]\nname = "countersign"\nversion.workspace = true\n')
-        self.write("Cargo.lock", '[[package]]\nname = "countersign"\nversion = "1.2.3"\n\n[[package]]\nname = "x"\nversion = "9.0.0"\nsource = "r"\n')
+        self.write(
+            "Cargo.lock",
+            '[[package]]\nname = "countersign"\nversion = "1.2.3"\n\n[[package]]\nname = "x"\nversion = "9.0.0"\nsource = "r"\n',
+        )
         self.write("CHANGELOG.md", CHANGELOG)
         self.write("LICENSE", "MIT\n")
 
@@ -83,9 +86,7 @@ class Check(Tree):
                 self.refused(tag, "is no tag of a release")
 
     def test_everything_that_disagrees_is_told_at_once(self) -> None:
-        self.refused(
-            "v1.2.4", "Cargo.toml says version 1.2.3", "Cargo.lock has countersign 1.2.3", "no section [1.2.4]"
-        )
+        self.refused("v1.2.4", "Cargo.toml says version 1.2.3", "Cargo.lock has countersign 1.2.3", "no section [1.2.4]")
 
     def test_a_crate_with_a_version_of_its_own(self) -> None:
         self.write("crates/cli/Cargo.toml", '[package]\nname = "countersign"\nversion = "0.9.0"\n')
@@ -146,23 +147,36 @@ class Assemble(Tree):
         (self.built / f"cli-{target}/countersign").write_bytes(data)
 
     def assemble(self, dist: str = "dist") -> subprocess.CompletedProcess:
-        return run("assemble", "v1.2.3", "--root", self.root, "--from", self.built, "--to", self.root / dist,
-                   "--subjects", self.root / "subjects.txt")
+        return run(
+            "assemble",
+            "v1.2.3",
+            "--root",
+            self.root,
+            "--from",
+            self.built,
+            "--to",
+            self.root / dist,
+            "--subjects",
+            self.root / "subjects.txt",
+        )
 
     def test_what_is_published(self) -> None:
         done = self.assemble()
         self.assertEqual(done.returncode, 0, done.stderr)
         dist = self.root / "dist"
-        self.assertEqual(sorted(path.name for path in dist.iterdir()), [
-            "SHA256SUMS",
-            "countersign-1.2.3-aarch64-apple-darwin.tar.gz",
-            "countersign-1.2.3-aarch64-unknown-linux-gnu.tar.gz",
-            "countersign-1.2.3-functions-arm64.tar.gz",
-            "countersign-1.2.3-functions-x86_64.tar.gz",
-            "countersign-1.2.3-sbom.tar.gz",
-            "countersign-1.2.3-x86_64-apple-darwin.tar.gz",
-            "countersign-1.2.3-x86_64-unknown-linux-gnu.tar.gz",
-        ])
+        self.assertEqual(
+            sorted(path.name for path in dist.iterdir()),
+            [
+                "SHA256SUMS",
+                "countersign-1.2.3-aarch64-apple-darwin.tar.gz",
+                "countersign-1.2.3-aarch64-unknown-linux-gnu.tar.gz",
+                "countersign-1.2.3-functions-arm64.tar.gz",
+                "countersign-1.2.3-functions-x86_64.tar.gz",
+                "countersign-1.2.3-sbom.tar.gz",
+                "countersign-1.2.3-x86_64-apple-darwin.tar.gz",
+                "countersign-1.2.3-x86_64-unknown-linux-gnu.tar.gz",
+            ],
+        )
         # As a user does it, with sha256sum and tar.
         subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=dist, check=True)
         for arch, binary in self.linux.items():
@@ -171,7 +185,10 @@ class Assemble(Tree):
             self.assertEqual((dist / arch / "jwks/bootstrap").read_bytes(), binary)
             self.assertTrue(os.access(dist / arch / "jwks/bootstrap", os.X_OK))
         with tarfile.open(dist / "countersign-1.2.3-x86_64-unknown-linux-gnu.tar.gz") as tar:
-            self.assertEqual([(entry.name.split("/")[1], oct(entry.mode)) for entry in tar], [("LICENSE", "0o644"), ("countersign", "0o755")])
+            self.assertEqual(
+                [(entry.name.split("/")[1], oct(entry.mode)) for entry in tar],
+                [("LICENSE", "0o644"), ("countersign", "0o755")],
+            )
         subjects = dict(reversed(line.split("  ")) for line in (self.root / "subjects.txt").read_text().splitlines())
         self.assertEqual(subjects["arm64/jwks/bootstrap"], hashlib.sha256(self.linux["arm64"]).hexdigest())
         self.assertEqual(subjects["SHA256SUMS"], hashlib.sha256((dist / "SHA256SUMS").read_bytes()).hexdigest())
@@ -237,20 +254,34 @@ def elf(machine: int, version: str = "GLIBC_2.2.5") -> bytes:
         return struct.pack("<IIQQQQIIQQ", 0, kind, 0, 0, start, size, link, info, 0, 0)
 
     at = 64
-    return header + body + section(0, 0, 0, 0, 0) + section(3, at, len(strings), 0, 0) + section(
-        6, at + len(strings), len(dynamic), 1, 0
-    ) + section(0x6FFFFFFE, at + len(strings) + len(dynamic), len(need), 1, 1)
+    return (
+        header
+        + body
+        + section(0, 0, 0, 0, 0)
+        + section(3, at, len(strings), 0, 0)
+        + section(6, at + len(strings), len(dynamic), 1, 0)
+        + section(0x6FFFFFFE, at + len(strings) + len(dynamic), len(need), 1, 1)
+    )
 
 
 class Sbom(unittest.TestCase):
     """A workspace of three crates, of which the program uses one and its tests another."""
 
     BOM = {
-        "bomFormat": "CycloneDX", "serialNumber": "urn:uuid:by-chance",
-        "metadata": {"timestamp": "now", "component": {"name": "jwks", "version": "1.0.0", "bom-ref": "path+file:///src/crates/jwks#1.0.0"}},
-        "components": [{"name": "used", "version": "2.0.0", "bom-ref": "used"}, {"name": "unused", "version": "3.0.0", "bom-ref": "unused"}],
+        "bomFormat": "CycloneDX",
+        "serialNumber": "urn:uuid:by-chance",
+        "metadata": {
+            "timestamp": "now",
+            "component": {"name": "jwks", "version": "1.0.0", "bom-ref": "path+file:///src/crates/jwks#1.0.0"},
+        },
+        "components": [
+            {"name": "used", "version": "2.0.0", "bom-ref": "used"},
+            {"name": "unused", "version": "3.0.0", "bom-ref": "unused"},
+        ],
         "dependencies": [
-            {"ref": "path+file:///src/crates/jwks#1.0.0", "dependsOn": ["used", "unused"]}, {"ref": "used"}, {"ref": "unused"},
+            {"ref": "path+file:///src/crates/jwks#1.0.0", "dependsOn": ["used", "unused"]},
+            {"ref": "used"},
+            {"ref": "unused"},
         ],
     }
 
@@ -258,15 +289,21 @@ class Sbom(unittest.TestCase):
         work = Path(self.enterContext(tempfile.TemporaryDirectory()))
         (work / "bom").write_text(json.dumps(self.BOM))
         (work / "tree").write_text(tree)
-        return subprocess.run([sys.executable, SCRIPTS / "release_sbom.py", work / "bom", "/src", work / "tree"],
-                              capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, SCRIPTS / "release_sbom.py", work / "bom", "/src", work / "tree"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def test_only_what_the_program_is_made_of(self) -> None:
         done = self.sbom("jwks v1.0.0 (/src/crates/jwks)\nused v2.0.0\nused v2.0.0 (*)\n")
         self.assertEqual(done.returncode, 0, done.stderr)
         bom = json.loads(done.stdout)
         self.assertEqual([entry["name"] for entry in bom["components"]], ["used"])
-        self.assertEqual(bom["dependencies"][0], {"ref": "path+file:///countersign/crates/jwks#1.0.0", "dependsOn": ["used"]})
+        self.assertEqual(
+            bom["dependencies"][0], {"ref": "path+file:///countersign/crates/jwks#1.0.0", "dependsOn": ["used"]}
+        )
         self.assertEqual(len(bom["dependencies"]), 2)
         self.assertNotIn("timestamp", bom["metadata"])
         self.assertEqual(done.stdout, self.sbom("jwks v1.0.0\nused v2.0.0\n").stdout)
@@ -290,7 +327,9 @@ with open(arguments[arguments.index("--metadata-file") + 1], "w") as metadata:
     json.dump({"containerimage.digest": os.environ["DIGEST"]}, metadata)
 """
 
-    def push(self, digest: str, architectures: tuple[str, ...] = ("arm64", "x86_64")) -> tuple[subprocess.CompletedProcess, Path]:
+    def push(
+        self, digest: str, architectures: tuple[str, ...] = ("arm64", "x86_64")
+    ) -> tuple[subprocess.CompletedProcess, Path]:
         work = Path(self.enterContext(tempfile.TemporaryDirectory()))
         (work / "bin").mkdir()
         (work / "bin/docker").write_text(self.DOCKER)
@@ -298,10 +337,17 @@ with open(arguments[arguments.index("--metadata-file") + 1], "w") as metadata:
         for arch in architectures:
             (work / "packages" / arch / "jwks").mkdir(parents=True)
             (work / "packages" / arch / "jwks/bootstrap").write_text("")
-        environment = os.environ | {"PATH": f"{work}/bin:{os.environ['PATH']}", "ASKED": str(work / "asked"), "DIGEST": digest}
+        environment = os.environ | {
+            "PATH": f"{work}/bin:{os.environ['PATH']}",
+            "ASKED": str(work / "asked"),
+            "DIGEST": digest,
+        }
         done = subprocess.run(
             [SCRIPTS / "release-images", "1.2.3", "ghcr.io/o/r", work / "packages", work / "images.txt"],
-            capture_output=True, text=True, check=False, env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
         )
         return done, work
 

@@ -18,7 +18,9 @@ import yaml
 PIN = re.compile(r"^\s*(?:- )?uses:\s*(?P<action>[\w./-]+)@(?P<sha>[0-9a-f]{40}) # (?P<version>v\d+\.\d+\.\d+)$")
 LOCAL = re.compile(r"^\s*(?:- )?uses:\s*\./\S+(?:\s+#.*)?$")
 # Long-lived keys and whatever takes them. A session's own variables are set by configure-aws-credentials, and named nowhere.
-KEYS = re.compile(r"aws[-_](?:access[-_]key[-_]id|secret[-_]access[-_]key|session[-_]token)|\bAKIA[0-9A-Z]{16}\b", re.IGNORECASE)
+KEYS = re.compile(
+    r"aws[-_](?:access[-_]key[-_]id|secret[-_]access[-_]key|session[-_]token)|\bAKIA[0-9A-Z]{16}\b", re.IGNORECASE
+)
 # Both run with the rights of the base repository on what a stranger wrote.
 FORBIDDEN_TRIGGERS = {"pull_request_target", "workflow_run", "issue_comment"}
 TASK = re.compile(r"(?:^|[\s/])task ([a-z][a-z-]*)")
@@ -48,7 +50,9 @@ def check_text(text: str, pins: dict[str, str]) -> list[str]:
         if KEYS.search(line):
             wrong.append(f"{number}: names a key of AWS; roles by OIDC are the only way in: {line.strip()}")
         if re.search(r"\$\{\{[^}]*\bsecrets\b", line) or re.match(r"\s*secrets:\s*inherit", line):
-            wrong.append(f"{number}: takes a secret; there is none here, and GitHub's own token is github.token: {line.strip()}")
+            wrong.append(
+                f"{number}: takes a secret; there is none here, and GitHub's own token is github.token: {line.strip()}"
+            )
     return wrong
 
 
@@ -64,7 +68,10 @@ def check_job(name: str, job: dict, tasks: set[str], root: Path) -> list[str]:
         run = step.get("run", "")
         if "${{" in run:
             wrong.append(f"job {name}: an expression within `run` is text that is run; give it by `env`")
-        if step.get("uses", "").startswith("actions/checkout@") and step.get("with", {}).get("persist-credentials") is not False:
+        if (
+            step.get("uses", "").startswith("actions/checkout@")
+            and step.get("with", {}).get("persist-credentials") is not False
+        ):
             wrong.append(f"job {name}: checkout leaves its token behind; persist-credentials: false")
         for task in TASK.findall(run):
             if task not in tasks:
@@ -89,7 +96,9 @@ def check_workflow(path: Path, tasks: set[str], root: Path) -> list[str]:
     jobs = workflow.get("jobs", {})
     for name, job in jobs.items():
         wrong += check_job(name, job, tasks, root)
-    if path.name == "release.yml" and any("cache" in step.get("uses", "") for job in jobs.values() for step in job.get("steps", [])):
+    if path.name == "release.yml" and any(
+        "cache" in step.get("uses", "") for job in jobs.values() for step in job.get("steps", [])
+    ):
         wrong.append("a release takes nothing from a cache that a branch may have filled")
     if path.name == "ci.yml":
         required = jobs.get("required", {})

@@ -24,30 +24,74 @@ SPOILED = {
     "permissions left out": ("ci.yml", "permissions: {}\n\nconcurrency", "concurrency", "permissions at the top"),
     "permissions for all jobs": ("ci.yml", "permissions: {}\n\nc", "permissions: read-all\n\nc", "permissions at the top"),
     "all permissions for a job": (
-        "probe.yml", "    permissions:\n      contents: read # to check the code out\n", "    permissions: write-all\n",
+        "probe.yml",
+        "    permissions:\n      contents: read # to check the code out\n",
+        "    permissions: write-all\n",
         "one by one",
     ),
-    "a job without permissions": ("nightly.yml", "    permissions:\n      contents: read # to check the code out\n    uses", "    uses",
-                                  "does not say its permissions"),
+    "a job without permissions": (
+        "nightly.yml",
+        "    permissions:\n      contents: read # to check the code out\n    uses",
+        "    uses",
+        "does not say its permissions",
+    ),
     "no time limit": ("ci.yml", "    timeout-minutes: 120\n", "", "no timeout-minutes"),
-    "no concurrency": ("release.yml", "concurrency:\n  group: release-${{ github.ref }}\n  cancel-in-progress: false\n", "", "concurrency"),
+    "no concurrency": (
+        "release.yml",
+        "concurrency:\n  group: release-${{ github.ref }}\n  cancel-in-progress: false\n",
+        "",
+        "concurrency",
+    ),
     "GitHub's default shell": ("ci.yml", "    shell: bash", "    shell: sh", "defaults.run.shell"),
     "a trigger for strangers": ("ci.yml", "  pull_request:\n", "  pull_request_target:\n", "pull_request_target"),
     "a trigger by another run": ("ci.yml", "  workflow_call:\n", "  workflow_run:\n    workflows: [x]\n", "workflow_run"),
-    "a static key": ("infrastructure.yml", "          role-to-assume: ${{ vars.AWS_PLAN_ROLE_ARN }}\n",
-                     "          aws-access-key-id: ${{ vars.KEY }}\n", "names a key of AWS"),
-    "a secret key in the environment": ("ci.yml", "          NEEDS: ${{ toJSON(needs) }}\n",
-                                        "          AWS_SECRET_ACCESS_KEY: x\n", "names a key of AWS"),
+    "a static key": (
+        "infrastructure.yml",
+        "          role-to-assume: ${{ vars.AWS_PLAN_ROLE_ARN }}\n",
+        "          aws-access-key-id: ${{ vars.KEY }}\n",
+        "names a key of AWS",
+    ),
+    "a secret key in the environment": (
+        "ci.yml",
+        "          NEEDS: ${{ toJSON(needs) }}\n",
+        "          AWS_SECRET_ACCESS_KEY: x\n",
+        "names a key of AWS",
+    ),
     "a key id in plain text": ("ci.yml", "name: CI\n", "name: AKIA" + "IOSFODNN7EXAMPLE\n", "names a key of AWS"),
     "a secret": ("release.yml", "${{ github.token }}", "${{ secrets.TOKEN }}", "takes a secret"),
     "a secret in brackets": ("release.yml", "${{ github.token }}", "${{ toJSON(secrets) }}", "takes a secret"),
-    "secrets handed on": ("nightly.yml", "    with:\n      deployment", "    secrets: inherit\n    with:\n      deployment", "takes a secret"),
-    "an expression that is run": ("infrastructure.yml", 'plan "$DEPLOYMENT"', "plan ${{ github.head_ref }}", "text that is run"),
-    "a token that stays": ("ci.yml", "          persist-credentials: false\n", "          fetch-depth: 1\n", "persist-credentials"),
-    "a task that is not there": ("ci.yml", "bin/task ci\n", "bin/task everything\n", "no task everything"),
+    "secrets handed on": (
+        "nightly.yml",
+        "    with:\n      deployment",
+        "    secrets: inherit\n    with:\n      deployment",
+        "takes a secret",
+    ),
+    "an expression that is run": (
+        "infrastructure.yml",
+        'plan "$DEPLOYMENT"',
+        "plan ${{ github.head_ref }}",
+        "text that is run",
+    ),
+    "a token that stays": (
+        "ci.yml",
+        "          persist-credentials: false\n",
+        "          fetch-depth: 1\n",
+        "persist-credentials",
+    ),
+    "a task that is not there": ("ci.yml", "scripts/task ci\n", "scripts/task everything\n", "no task everything"),
     "a script that is not there": ("release.yml", "scripts/package ", "scripts/pack ", "no scripts/pack"),
-    "a cache in a release": ("release.yml", CHECKOUT, "actions/cache@27d5ce7f107fe9357f9df03efb73ab90386fccae # v5.0.5", "from a cache"),
-    "a job that is not required": ("ci.yml", "needs: [everything, arm64, macos]", "needs: [everything, macos]", "every other job"),
+    "a cache in a release": (
+        "release.yml",
+        CHECKOUT,
+        "actions/cache@27d5ce7f107fe9357f9df03efb73ab90386fccae # v5.0.5",
+        "from a cache",
+    ),
+    "a job that is not required": (
+        "ci.yml",
+        "needs: [everything, arm64, macos]",
+        "needs: [everything, macos]",
+        "every other job",
+    ),
     "a check that can be skipped": ("ci.yml", "    if: ${{ always() }}\n", "", "run always"),
 }
 
@@ -99,7 +143,9 @@ class DevContainer(unittest.TestCase):
     def test_each_rule_refuses(self) -> None:
         def check(spoiled: dict) -> list[str]:
             # A mount is read as an object, or as text as docker takes it.
-            configuration = json.loads(json.dumps({**self.GOOD, **spoiled}).replace('{"type": "volume"}', '"type=volume,source=x"'))
+            configuration = json.loads(
+                json.dumps({**self.GOOD, **spoiled}).replace('{"type": "volume"}', '"type=volume,source=x"')
+            )
             return workflows.check_devcontainer(configuration, "")
 
         self.assertEqual(check({}), [])
