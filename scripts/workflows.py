@@ -147,6 +147,11 @@ def check_devcontainer(configuration: dict, written: str) -> list[str]:
         kind = mount.get("type") if isinstance(mount, dict) else re.search(r"\btype=volume\b", mount) and "volume"
         if kind != "volume":
             wrong.append(f"it mounts a folder of the host: {mount}")
+    # The reference implementation makes do with half of a broken file.
+    try:
+        json.loads(re.sub(r"^\s*//.*$", "", written, flags=re.MULTILINE))
+    except ValueError as error:
+        wrong.append(f"it is no JSON with comments on lines of their own: {error}")
     # As written too: what was read has ${localEnv:...} filled in.
     text = json.dumps(configuration) + written
     for words in ("SSH_AUTH_SOCK", "AWS_", "localEnv", "docker.sock", "--privileged"):

@@ -146,7 +146,7 @@ class DevContainer(unittest.TestCase):
             configuration = json.loads(
                 json.dumps({**self.GOOD, **spoiled}).replace('{"type": "volume"}', '"type=volume,source=x"')
             )
-            return workflows.check_devcontainer(configuration, "")
+            return workflows.check_devcontainer(configuration, "// why\n{}")
 
         self.assertEqual(check({}), [])
         for spoiled, expected in (
@@ -159,7 +159,8 @@ class DevContainer(unittest.TestCase):
         ):
             with self.subTest(expected):
                 self.assertTrue(any(expected in problem for problem in check(spoiled)), check(spoiled))
-        self.assertIn("localEnv", workflows.check_devcontainer(self.GOOD | {"mounts": []}, "${localEnv:HOME}")[0])
+        self.assertIn("localEnv", workflows.check_devcontainer(self.GOOD | {"mounts": []}, '{"x": "${localEnv:HOME}"}')[0])
+        self.assertIn("no JSON", workflows.check_devcontainer(self.GOOD | {"mounts": []}, '{"x" 1}')[0])
 
 
 if __name__ == "__main__":
