@@ -118,6 +118,15 @@ fn a_file_is_checked_without_asking_anybody() {
 }
 
 #[test]
+fn the_file_of_the_documentation_loads() {
+    let text = fs::read_to_string(workspace_root().join("docs/probes.md")).unwrap();
+    let files: Vec<&str> = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(files.len(), 1);
+    let found = run(&["--check", "--file", "-"], files[0]);
+    assert!(found.code == 0 && found.stderr.contains("ok: 4 probes"), "{}", found.stderr);
+}
+
+#[test]
 fn the_schema_says_what_the_reader_says() {
     let schema = run(&["--schema"], "");
     assert_eq!((schema.code, schema.stderr.as_str()), (0, ""));
