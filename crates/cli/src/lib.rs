@@ -9,5 +9,6 @@ pub mod commands;
 pub mod out;
 pub mod serve;
 pub mod sigv4;
+pub mod trust;
 pub mod verify;
 pub mod yaml;

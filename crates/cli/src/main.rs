@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use countersign::commands::{Ending, demo, keys, policy, serve, token, verify};
+use countersign::commands::{Ending, demo, keys, policy, serve, token, trust, verify};
 use countersign::out;
 
 /// A JWT issuer and key server for AWS: an IAM-signed request in, a short-lived JWT out.
@@ -33,6 +33,9 @@ enum Command {
     /// Look at the key ring, rotate it, withdraw a key, take one in
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Write, explain and compare trust policies of IAM roles
+    #[command(subcommand)]
+    Trust(trust::Command),
 }
 
 /// A runtime on all cores.
@@ -45,6 +48,7 @@ async fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args).await,
         Command::Policy(command) => policy::run(&command),
         Command::Keys(command) => Box::pin(keys::run(command)).await,
+        Command::Trust(command) => trust::run(command),
     };
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ pub mod keys;
 pub mod policy;
 pub mod serve;
 pub mod token;
+pub mod trust;
 pub mod verify;
 
 /// How a command ends when it could do its work. What it could not even tell is an error, and exit 2.
