@@ -53,6 +53,8 @@ pub enum Caller {
     },
     /// A user: `arn:aws:iam::ACCOUNT:user/PATH/NAME`.
     User(String),
+    /// Someone with a token or assertion of an identity provider: its ARN, or the name of one that AWS has built in.
+    Federated(String),
 }
 
 impl Caller {
@@ -73,7 +75,7 @@ impl Caller {
     pub fn arn(&self) -> Option<&str> {
         match self {
             Self::Role { role: arn, .. } | Self::User(arn) => Some(arn),
-            Self::Anonymous | Self::Service(_) => None,
+            Self::Anonymous | Self::Service(_) | Self::Federated(_) => None,
         }
     }
 

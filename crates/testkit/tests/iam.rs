@@ -152,6 +152,8 @@ fn principals() {
     let gateway = Caller::Service("apigateway.amazonaws.com".to_owned());
     let role = Caller::role(ROLE, "session");
     let session = "arn:aws:sts::123456789012:assumed-role/reader/session";
+    let provider = "arn:aws:iam::123456789012:oidc-provider/id.acme.com";
+    let bearer = Caller::Federated(provider.to_owned());
     let (yes, no, account) = ("Allowed", "Silent", "Delegated");
     for (principal, caller, expected) in [
         (json!("*"), &role, yes),
@@ -168,6 +170,10 @@ fn principals() {
         (json!({"Service": ["lambda.amazonaws.com", "s3.amazonaws.com"]}), &gateway, no),
         (json!({"AWS": ROLE, "Service": "apigateway.amazonaws.com"}), &gateway, yes),
         (json!({"AWS": ROLE}), &Caller::Anonymous, no),
+        (json!({"Federated": provider}), &bearer, yes),
+        (json!({"Federated": format!("{provider}/other")}), &bearer, no),
+        (json!({"Federated": provider}), &role, no),
+        (json!({"AWS": "123456789012"}), &bearer, no),
     ] {
         let statement = json!({"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*"});
         let request = Request { caller: caller.clone(), ..get(Context::default()) };
@@ -236,7 +242,7 @@ fn what_is_not_known_is_an_error_and_never_a_pass() {
         (json!({"Effect": "Allow", "Action": [], "Resource": "*"}), "not strings"),
         (json!({"Effect": "Allow", "Action": "*", "Resource": "parameter/x"}), "is no ARN"),
         (json!({"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::${aws:userid}"}), "policy variable"),
-        (json!({"Effect": "Allow", "Action": "*", "Principal": {"Federated": "x"}}), "the principal Federated"),
+        (json!({"Effect": "Allow", "Action": "*", "Principal": {"Federated": "x*"}}), "the principal Federated"),
         (json!({"Effect": "Allow", "Action": "*", "Principal": {"AWS": "arn:aws:iam::1:role/*"}}), "the principal AWS"),
         (json!({"Effect": "Allow", "Action": "*", "Principal": {"Service": "*"}}), "the principal Service"),
         (

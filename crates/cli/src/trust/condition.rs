@@ -103,6 +103,11 @@ impl Operator {
         self.compares
     }
 
+    /// It compares text or ARNs, so it can say who somebody is.
+    pub fn names(self) -> bool {
+        self.compares.is_some() || self.name.starts_with("Arn")
+    }
+
     /// It holds for a request without the key.
     pub fn holds_without_key(self) -> bool {
         self.negated || self.if_exists || self.quantifier == Quantifier::All

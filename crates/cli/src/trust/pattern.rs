@@ -93,11 +93,6 @@ impl Pattern {
         self.tokens.contains(&Token::Variable)
     }
 
-    /// It means any text.
-    pub fn is_any(&self) -> bool {
-        !self.tokens.is_empty() && self.tokens.iter().all(|token| *token == Token::Run)
-    }
-
     /// The text with [`WILD`] in the place of whatever is not one character, for those who read its form.
     pub(super) fn form(&self) -> String {
         let character = |token: &Token| match token {

@@ -28,6 +28,7 @@ enum Principal {
     Account(String),
     Arn(String),
     Service(String),
+    Federated(String),
 }
 
 /// `Action` or `NotAction`, `Resource` or `NotResource`.
@@ -209,6 +210,7 @@ impl Principal {
             for value in values {
                 principals.push(match kind.as_str() {
                     "AWS" => Self::aws(value)?,
+                    "Federated" if !value.contains(['*', '?']) => Self::Federated(value),
                     "Service" if value.contains('.') && !value.contains('*') => Self::Service(value),
                     _ => return Err(Unknown::new(format!("the principal {kind} {value} is not known"))),
                 });
@@ -243,8 +245,9 @@ impl Principal {
             Self::Arn(arn) => match caller {
                 Caller::Role { role, session } => arn == role || arn == session,
                 Caller::User(user) => arn == user,
-                Caller::Anonymous | Caller::Service(_) => false,
+                Caller::Anonymous | Caller::Service(_) | Caller::Federated(_) => false,
             },
+            Self::Federated(provider) => matches!(caller, Caller::Federated(by) if by == provider),
             Self::Service(name) => matches!(caller, Caller::Service(service) if service == name),
         };
         means.then_some(matches!(self, Self::Account(_)))

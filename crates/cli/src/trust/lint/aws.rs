@@ -47,8 +47,8 @@ pub(super) fn look(admission: &Admission, input: &Input, findings: &mut Findings
 fn demands(admission: &Admission, keys: &[&str]) -> bool {
     admission.conditions.iter().any(|condition| {
         let named = |key: &&str| condition.key == **key || (key.ends_with('/') && condition.key.starts_with(*key));
-        let anything = condition.operator.compares().is_some() && condition.values.iter().any(super::Pattern::is_any);
-        keys.iter().any(named) && !condition.operator.holds_without_key() && !anything
+        let anything = condition.values.iter().any(|value| value.written().chars().all(|character| character == '*'));
+        keys.iter().any(named) && condition.operator.names() && !condition.operator.holds_without_key() && !anything
     })
 }
 
