@@ -13,7 +13,7 @@ use super::subject;
 
 /// The most combinations of several conditions on one key that are taken apart. Beyond it the first condition stands for
 /// all: that is more than gets in, never less.
-const COMBINATIONS: usize = 256;
+const COMBINATIONS: usize = 64;
 
 /// Those who get in by one principal of one Allow statement. Deny statements are not taken off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Admission {
         policy.statements.iter().filter(|statement| statement.allows).flat_map(Self::of_statement).collect()
     }
 
-    fn of_statement(statement: &Statement) -> Vec<Self> {
+    pub(super) fn of_statement(statement: &Statement) -> Vec<Self> {
         let mut principals = statement.principals.clone();
         if principals.is_empty() {
             principals.push(Principal::Unknown("a statement that names nobody plainly".to_owned()));
@@ -111,7 +111,7 @@ impl Admission {
         };
         match &self.principal {
             Principal::Web(own) => own.written == provider && fits("aud", audience) && fits("sub", subject),
-            Principal::Unknown(_) => true,
+            Principal::Everyone | Principal::Unknown(_) => true,
             _ => false,
         }
     }
@@ -152,7 +152,7 @@ impl Admission {
             match self.subjects() {
                 None => text.push_str("\n    subject: any"),
                 Some(subjects) if subjects.is_empty() => {
-                    text.push_str("\n    subject: none, the conditions exclude each other")
+                    text.push_str("\n    subject: none, the conditions exclude each other");
                 }
                 Some(subjects) => {
                     for (subject, words) in subjects {

@@ -14,6 +14,8 @@ pub struct Condition {
     pub operator: Operator,
     /// The key in small letters: letter case means nothing in it.
     pub key: String,
+    /// The key as it was written.
+    pub written: String,
     /// The values.
     pub values: Vec<Pattern>,
 }
@@ -140,7 +142,7 @@ impl Condition {
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let values: Vec<&str> = self.values.iter().map(Pattern::written).collect();
-        write!(f, "{} {} {}", self.key, self.operator, values.join(" | "))
+        write!(f, "{} {} {}", self.written, self.operator, values.join(" | "))
     }
 }
 

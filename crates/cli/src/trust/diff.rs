@@ -220,9 +220,9 @@ fn implied(condition: &Condition, one: &Admission) -> bool {
     let operator = condition.operator;
     let alike = one.conditions.iter().filter(|other| other.key == condition.key && other.operator == operator);
     let subset = |of: &[Pattern], in_these: &[Pattern]| of.iter().all(|value| in_these.contains(value));
-    let mut textually = alike.map(|other| match operator.negated {
-        true => subset(&condition.values, &other.values),
-        false => subset(&other.values, &condition.values),
+    let mut textually = alike.map(|other| {
+        let (narrow, wide) = (&other.values, &condition.values);
+        if operator.negated { subset(wide, narrow) } else { subset(narrow, wide) }
     });
     if textually.any(|holds| holds) {
         return true;

@@ -132,6 +132,7 @@ impl Statement {
     fn read_principals(&mut self, members: &Map<String, Value>, findings: &mut Findings) {
         if members.contains_key("NotPrincipal") {
             let message = "NotPrincipal means everyone but those who are named";
+            self.principals.push(Principal::Unknown("everyone but those whom NotPrincipal names".to_owned()));
             if self.allows {
                 findings.error(Code::NotPrincipal, format!("{message}: name those who may, with Principal"));
             } else {
@@ -149,7 +150,7 @@ impl Statement {
                 for (kind, values) in kinds {
                     match strings(values) {
                         Some(values) => {
-                            self.principals.extend(values.iter().map(|value| Principal::parse(kind, value)))
+                            self.principals.extend(values.iter().map(|value| Principal::parse(kind, value)));
                         }
                         None => self
                             .malformed(findings, format!("Principal {kind}: a string or a list of strings is needed")),
@@ -181,7 +182,7 @@ impl Statement {
         }
         match members.get("Action").map(strings) {
             Some(Some(actions)) => {
-                let pattern = |action: &String| Pattern::new(&action.to_ascii_lowercase(), Compare::Like, variables);
+                let pattern = |action: &String| Pattern::new(action, Compare::LikeIgnoringCase, variables);
                 self.actions = actions.iter().map(pattern).collect();
             }
             Some(None) => self.malformed(findings, "Action is neither a string nor a list of strings"),
@@ -234,7 +235,7 @@ impl Statement {
                         ),
                     );
                 }
-                self.conditions.push(Condition { operator, key: lower, values });
+                self.conditions.push(Condition { operator, key: lower, written: key.clone(), values });
             }
         }
     }

@@ -126,10 +126,6 @@ impl Findings {
         self.add(Severity::Note, code, message);
     }
 
-    pub(super) fn has(&self, code: Code) -> bool {
-        self.found.iter().any(|finding| finding.code == code)
-    }
-
     /// By statement, then the worst first.
     pub(super) fn sorted(mut self) -> Vec<Finding> {
         self.found.sort();

@@ -152,7 +152,7 @@ fn git_name<'a>(flag: &'static str, name: &'a str) -> Result<&'a str, Fault> {
         return fault("the name alone is needed, without refs/heads/ or refs/tags/");
     }
     let forbidden = |character: char| character.is_control() || " ~^:?[\\".contains(character);
-    let bad_step = |step: &str| step.is_empty() || step.starts_with('.') || step.ends_with(".lock");
+    let bad_step = |step: &str| step.is_empty() || step.starts_with('.') || step.strip_suffix(".lock").is_some();
     let bad = name.contains(forbidden) || name.contains("..") || name.contains("@{") || name.ends_with('.');
     if bad || name == "@" || name.len() > 250 || name.split('/').any(bad_step) {
         return fault("git has no such name (of wildcards, * is taken)");

@@ -3,13 +3,14 @@
 mod aws;
 mod web;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::admission::Admission;
 use super::condition::{Condition, Quantifier};
-use super::document::Policy;
+use super::document::{Policy, Statement};
 use super::finding::{Code, Finding, Findings, Severity};
 use super::input::Input;
 use super::pattern::{Compare, Pattern, Within, within};
@@ -63,15 +64,22 @@ pub(super) fn examine(input: &Input) -> (Policy, Findings) {
             condition_alone(condition, &mut findings);
         }
     }
-    for admission in Admission::of(&policy) {
-        findings.statement = Some(admission.statement);
-        actions(&admission, &mut findings);
-        match &admission.principal {
-            Principal::Web(provider) => web::look(&admission, provider, &mut findings),
-            Principal::Saml(_) => web::look_saml(&admission, &mut findings),
-            _ => aws::look(&admission, input, &mut findings),
+    for statement in policy.statements.iter().filter(|statement| statement.allows) {
+        findings.statement = Some(statement.number);
+        actions(statement, &mut findings);
+        for admission in Admission::of_statement(statement) {
+            // A statement for session tags alone lets in nobody.
+            let takes = |action: &Pattern| rights(&admission.principal).iter().any(|right| action.matches(right));
+            if !statement.actions.is_empty() && !statement.actions.iter().any(takes) {
+                continue;
+            }
+            match &admission.principal {
+                Principal::Web(provider) => web::look(&admission, provider, &mut findings),
+                Principal::Saml(_) => web::look_saml(&admission, &mut findings),
+                _ => aws::look(&admission, input, &mut findings),
+            }
+            empty(&admission, &mut findings);
         }
-        empty(&admission, &mut findings);
     }
     findings.statement = None;
     (policy, findings)
@@ -79,17 +87,17 @@ pub(super) fn examine(input: &Input) -> (Policy, Findings) {
 
 /// What is wrong with a condition whoever the principal is.
 fn condition_alone(condition: &Condition, findings: &mut Findings) {
-    let Condition { operator, key, .. } = condition;
+    let Condition { operator, written: key, .. } = condition;
     let (of, claim) = condition.halves();
     let of_a_token = of.contains('.') || of == "saml";
-    if !of_a_token && !["aws", "sts", "iam"].contains(&of) {
+    if !of_a_token && !["aws", "sts", "iam", "https"].contains(&of) {
         findings.warn(
             Code::NotUnderstood,
             format!("the condition key {key} is not known: nothing is said about whom it keeps out"),
         );
     }
     let severity = if of_a_token { Severity::Error } else { Severity::Warning };
-    if operator.quantifier == Quantifier::All && !MULTIVALUED.contains(&key.as_str()) && claim != "amr" {
+    if operator.quantifier == Quantifier::All && !MULTIVALUED.contains(&condition.key.as_str()) && claim != "amr" {
         findings.add(
             severity,
             Code::ForAllValues,
@@ -120,7 +128,7 @@ fn condition_alone(condition: &Condition, findings: &mut Findings) {
                 );
             }
         }
-        Some(Compare::Like) if condition.values.iter().all(Pattern::is_exact) => {
+        Some(Compare::Like) if claim != "amr" && condition.values.iter().all(Pattern::is_exact) => {
             findings.note(Code::StringLike, format!("{operator} on {key} without a wildcard: StringEquals says the same, and a * that slips in later opens nothing"));
         }
         _ => {}
@@ -130,36 +138,47 @@ fn condition_alone(condition: &Condition, findings: &mut Findings) {
     }
 }
 
+/// What goes along with assuming a role.
+const ALONG: [&str; 3] = ["sts:TagSession", "sts:SetSourceIdentity", "sts:SetContext"];
+
+/// What this principal may call to take the role.
+fn rights(principal: &Principal) -> &'static [&'static str] {
+    match principal {
+        Principal::Web(_) => &["sts:AssumeRoleWithWebIdentity"],
+        Principal::Saml(_) => &["sts:AssumeRoleWithSAML"],
+        Principal::Everyone => &["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"],
+        _ => &["sts:AssumeRole"],
+    }
+}
+
 /// Actions that do not fit who is named, and ones that are more than one.
-fn actions(admission: &Admission, findings: &mut Findings) {
-    let right = match admission.principal {
-        Principal::Web(_) => "sts:assumerolewithwebidentity",
-        Principal::Saml(_) => "sts:assumerolewithsaml",
-        _ => "sts:assumerole",
-    };
-    for action in &admission.actions {
-        let known = [right, "sts:tagsession", "sts:setsourceidentity", "sts:setcontext"];
-        if !action.is_exact() {
+fn actions(statement: &Statement, findings: &mut Findings) {
+    let all: BTreeSet<&str> = statement.principals.iter().flat_map(rights).copied().collect();
+    let named = all.iter().copied().collect::<Vec<_>>().join(" or ");
+    let along = |action: &Pattern| ALONG.iter().any(|along| action.is_plain() && action.matches(along));
+    for action in &statement.actions {
+        if !action.is_plain() {
             findings.warn(
                 Code::ActionWildcard,
-                format!("{} stands for actions that nobody thought of, session tags and source identity among them: name {right}", action.written()),
+                format!("{} stands for actions that nobody thought of, session tags and source identity among them: name {named}", action.written()),
             );
-        } else if !known.contains(&action.written()) {
-            let why = if action.written().starts_with("sts:assumerole") {
-                format!("{} does not call {}", admission.principal, action.written())
-            } else {
-                format!("{} has no place in a trust policy", action.written())
-            };
-            findings.error(Code::WrongAction, format!("{why}: for this principal it is {right}"));
+        } else if !along(action) && !all.iter().any(|right| action.matches(right)) {
+            findings.error(
+                Code::WrongAction,
+                format!("{} is not what those who are named can be let call: it is {named}", action.written()),
+            );
         }
     }
-    let may = |action: &Pattern| action.matches(right);
-    if !admission.actions.is_empty() && !admission.actions.iter().any(may) && !findings.has(Code::WrongAction) {
-        let goes_with = |action: &Pattern| {
-            ["sts:tagsession", "sts:setsourceidentity", "sts:setcontext"].contains(&action.written())
-        };
-        if !admission.actions.iter().all(goes_with) {
-            findings.error(Code::WrongAction, format!("no action is {right}, which this principal would call"));
+    if statement.actions.iter().all(along) {
+        return;
+    }
+    for principal in &statement.principals {
+        let own = rights(principal);
+        if !statement.actions.iter().any(|action| own.iter().any(|right| action.matches(right))) {
+            findings.error(
+                Code::WrongAction,
+                format!("no action is {}, which is what {principal} would call", own.join(" or ")),
+            );
         }
     }
 }
@@ -170,7 +189,10 @@ fn empty(admission: &Admission, findings: &mut Findings) {
         if admission.alternatives(&condition.key).is_some_and(|any| any.is_empty()) {
             findings.warn(
                 Code::Nobody,
-                format!("the conditions on {} exclude each other, and all have to hold: nobody gets in", condition.key),
+                format!(
+                    "the conditions on {} exclude each other, and all have to hold: nobody gets in",
+                    condition.written
+                ),
             );
         }
     }

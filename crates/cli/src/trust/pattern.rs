@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many states are looked at before the answer is `Unknown`. Patterns as people write them need some dozens.
-const BUDGET: usize = 4_000;
+const BUDGET: usize = 2_000;
 
 /// How a value is compared with a key of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,8 @@ pub enum Compare {
     IgnoringCase,
     /// `*` is any run of characters, also none, and `?` any one: `StringLike`.
     Like,
+    /// The same without letter case: actions.
+    LikeIgnoringCase,
 }
 
 /// One value of a condition.
@@ -66,9 +68,9 @@ impl Pattern {
                 continue;
             }
             tokens.push(match (first, compare) {
-                ('*', Compare::Like) => Token::Run,
-                ('?', Compare::Like) => Token::One,
-                (letter, Compare::IgnoringCase) if letter.is_ascii_alphabetic() => {
+                ('*', Compare::Like | Compare::LikeIgnoringCase) => Token::Run,
+                ('?', Compare::Like | Compare::LikeIgnoringCase) => Token::One,
+                (letter, Compare::IgnoringCase | Compare::LikeIgnoringCase) if letter.is_ascii_alphabetic() => {
                     Token::AnyCase(letter.to_ascii_lowercase())
                 }
                 (other, _) => Token::Char(other),
@@ -86,6 +88,11 @@ impl Pattern {
     /// It means one text.
     pub fn is_exact(&self) -> bool {
         self.tokens.iter().all(|token| matches!(token, Token::Char(_)))
+    }
+
+    /// It means what it says, but for letter case.
+    pub fn is_plain(&self) -> bool {
+        self.tokens.iter().all(|token| matches!(token, Token::Char(_) | Token::AnyCase(_)))
     }
 
     /// It holds a policy variable.
@@ -114,20 +121,23 @@ pub(super) const WILD: char = '\u{0}';
 
 /// Positions in patterns: which pattern, and how many of its tokens are behind.
 type Positions = BTreeSet<(usize, usize)>;
+/// Where both sides are.
+type State = (Positions, Positions);
+/// Where each state was come from, and by which character; the first one from nowhere.
+type Trail = BTreeMap<State, Option<(State, char)>>;
 
 /// Does every text that all of `all` mean, mean one of `any` too? With an empty `any`: is there no such text?
 pub fn within(all: &[&Pattern], any: &[&Pattern]) -> Within {
     let alphabet = alphabet(all.iter().chain(any).copied());
     let start = (opened(all, starts(all), true), opened(any, starts(any), false));
-    // Where each state was come from, and by which character.
-    let mut from: BTreeMap<(Positions, Positions), Option<((Positions, Positions), char)>> = BTreeMap::new();
+    let mut from = Trail::new();
     from.insert(start.clone(), None);
     let mut open = VecDeque::from([start]);
     while let Some(state) = open.pop_front() {
         let (left, right) = &state;
         let all_end = (0..all.len()).all(|index| ended(all, left, index));
         if all_end && !(0..any.len()).any(|index| ended(any, right, index)) {
-            return Within::No(spelled(&from, state));
+            return Within::No(spelled(&from, &state));
         }
         // Whatever follows, a pattern that ends in `*` and is there already means it.
         if right.iter().any(|(index, at)| tokens(any, *index).get(*at..) == Some(&[Token::Run])) {
@@ -212,12 +222,9 @@ fn alphabet<'a>(patterns: impl Iterator<Item = &'a Pattern>) -> BTreeSet<char> {
     named
 }
 
-fn spelled(
-    from: &BTreeMap<(Positions, Positions), Option<((Positions, Positions), char)>>,
-    state: (Positions, Positions),
-) -> String {
+fn spelled(from: &Trail, state: &State) -> String {
     let mut text = Vec::new();
-    let mut at = &state;
+    let mut at = state;
     while let Some(Some((before, character))) = from.get(at) {
         text.push(*character);
         at = before;

@@ -88,6 +88,11 @@ const BUILDKITE_CLAIMS: &[&str] = &[
 ];
 
 impl Provider {
+    /// The issuer's URL without `https://`, as it was written.
+    pub fn name(&self) -> &str {
+        self.written.split_once("oidc-provider/").map_or(&self.written, |(_, name)| name)
+    }
+
     /// Whose tokens they are.
     pub fn kind(&self) -> Kind {
         let (name, path) = self.host.split_once('/').unwrap_or((&self.host, ""));
@@ -207,7 +212,7 @@ impl fmt::Display for Principal {
                     Kind::Cognito => " (Cognito identity pools)",
                     Kind::Organizations | Kind::People | Kind::Other => "",
                 };
-                write!(f, "tokens of {}{kind}", provider.host)
+                write!(f, "tokens of {}{kind}", provider.name())
             }
             Self::Saml(arn) => write!(f, "whoever the SAML provider {arn} asserts"),
             Self::Unknown(what) => write!(f, "{what} (not understood)"),

@@ -56,7 +56,7 @@ impl Reading {
     }
 
     fn any(&mut self, who: &str, mend: &str) -> String {
-        self.fault(Severity::Error, Code::AnySubject, format!("every subject of the provider matches, {who}: {mend}"));
+        self.fault(Severity::Error, Code::AnySubject, format!("{who} matches, whoever it belongs to: {mend}"));
         who.to_owned()
     }
 
@@ -73,7 +73,7 @@ impl Reading {
         self.fault(
             Severity::Warning,
             Code::SubjectForm,
-            format!("{:?} has not the provider's default form, {expected}: unless the subject is customised there, nobody has it", shown(form)),
+            format!("it has not the provider's default form, {expected}: unless the subject is customised there, nobody has it"),
         );
         format!("the subject {}", shown(form))
     }
@@ -81,13 +81,7 @@ impl Reading {
     fn github(&mut self, form: &str) -> String {
         const MEND: &str = "write repo:OWNER/REPOSITORY: and the branch, tag or environment";
         const EXPECTED: &str = "repo:OWNER/REPOSITORY:CONTEXT";
-        let Some(rest) = form.strip_prefix("repo:") else {
-            return match head(form) {
-                begun if wild(form) && "repo:".starts_with(begun) => self.any("any repository of GitHub", MEND),
-                begun if begun.starts_with("repository_owner") => self.owner_wide(begun, MEND),
-                _ => self.form(form, EXPECTED),
-            };
-        };
+        let Some(rest) = form.strip_prefix("repo:") else { return self.github_customised(form, MEND) };
         let (owner, after) = rest.split_once('/').unwrap_or((rest, ""));
         let name = owner.split('@').next().unwrap_or_default();
         if wild(owner) || after.is_empty() {
@@ -101,6 +95,43 @@ impl Reading {
             };
         }
         self.github_repository(owner, after, MEND)
+    }
+
+    /// Everybody can customise the subjects of their own repositories, so only the claims that name a repository or owner
+    /// keep strangers out: no value has a colon in it, so none of them can be feigned by another.
+    fn github_customised(&mut self, form: &str, mend: &str) -> String {
+        let begun = head(form);
+        if wild(form) && "repo:".starts_with(begun) {
+            return self.any("any repository of GitHub", mend);
+        }
+        let mut steps: Vec<&str> = begun.split(':').collect();
+        if wild(form) {
+            // The last one goes on in the wildcard.
+            steps.pop();
+        }
+        let value = |claims: &[&str]| {
+            let found = steps
+                .windows(2)
+                .find(|pair| matches!(pair, [claim, value] if claims.contains(claim) && !value.is_empty()));
+            found.and_then(|pair| pair.last().copied())
+        };
+        if value(&["repo", "repository", "repository_id"]).is_some() {
+            if wild(form) {
+                self.wildcard();
+            }
+            return self.form(form, "repo:OWNER/REPOSITORY:CONTEXT");
+        }
+        if let Some(owner) = value(&["repository_owner", "repository_owner_id"]) {
+            return self.owner_wide(owner, mend);
+        }
+        let words = format!("any repository of GitHub with the subject {}", shown(form));
+        let why = if value(&["job_workflow_ref"]).is_some() {
+            "it says which workflow runs, not for whom: every repository that can call it can have this subject, those of strangers too if it is public"
+        } else {
+            "it names no repository or owner, and everybody can customise the subjects of their own repositories to be this"
+        };
+        self.fault(Severity::Error, Code::AnySubject, format!("{why}: {mend}"));
+        words
     }
 
     fn owner_wide(&mut self, owner: &str, mend: &str) -> String {
@@ -166,7 +197,10 @@ impl Reading {
             begun if wild(context) && begun.starts_with("ref:") => self.reference("branch or tag", &WILD.to_string()),
             _ if wild(context) => self.repository_wide(),
             _ => {
-                self.form(context, "ref:refs/heads/BRANCH, ref:refs/tags/TAG, environment:NAME or pull_request");
+                self.form(
+                    context,
+                    "after the repository ref:refs/heads/BRANCH, ref:refs/tags/TAG, environment:NAME or pull_request",
+                );
                 format!("with the context {}", shown(context))
             }
         }
@@ -209,7 +243,10 @@ impl Reading {
     fn gitlab(&mut self, form: &str) -> String {
         const MEND: &str = "write project_path:GROUP/PROJECT:ref_type:branch:ref:BRANCH";
         let Some(rest) = form.strip_prefix("project_path:") else {
-            return if wild(form) && "project_path:".starts_with(head(form)) {
+            // A project can have its subject begin with its id.
+            let names_one =
+                form.split_once(':').is_some_and(|(claim, rest)| claim == "project_id" && head(rest).contains(':'));
+            return if wild(form) && !names_one {
                 self.any("any project of the GitLab instance", MEND)
             } else {
                 self.form(form, "project_path:GROUP/PROJECT:ref_type:branch:ref:BRANCH")
@@ -250,7 +287,7 @@ impl Reading {
         } else if wild(context) {
             self.repository_wide()
         } else {
-            self.form(context, "ref_type:branch:ref:BRANCH");
+            self.form(context, "after the project ref_type:branch:ref:BRANCH or ref_type:tag:ref:TAG");
             format!("with {}", shown(context))
         };
         format!("jobs of {path} {words}")
@@ -302,7 +339,7 @@ impl Reading {
             };
         }
         if wild(after) {
-            self.wildcard(form);
+            self.wildcard();
         }
         format!("runs of the organisation {name}: {}", shown(after))
     }
@@ -310,18 +347,18 @@ impl Reading {
     fn other(&mut self, form: &str) -> String {
         if wild(form) {
             if head(form).is_empty() {
-                return self.any("whoever they are", "name the subjects");
+                return self.any("everybody to whom the issuer gives a token", "name the subjects");
             }
-            self.wildcard(form);
+            self.wildcard();
         }
         format!("the subject {}", shown(form))
     }
 
-    fn wildcard(&mut self, form: &str) {
+    fn wildcard(&mut self) {
         self.fault(
             Severity::Warning,
             Code::SubjectWildcard,
-            format!("{:?}: a wildcard stands for any text, separators too: make sure that only those who are meant can get such a subject, or name them", shown(form)),
+            "a wildcard stands for any text, separators too: make sure that only those who are meant can get such a subject, or name them",
         );
     }
 }

@@ -213,7 +213,19 @@ fn github_mistakes() -> Vec<Case> {
         ("a branch without refs/heads", github("StringEquals", &json!("repo:acme@1/app@2:ref:main"))),
         ("a repository without context", github("StringEquals", &json!("repo:acme/app"))),
         (
-            "a customised subject (GitHub docs)",
+            "a customised subject that names no repository: anybody's can have it",
+            github("StringEquals", &json!("environment:production")),
+        ),
+        (
+            "a customised subject with the repository in it (GitHub docs)",
+            github("StringEquals", &json!("environment:prod:repo:octo-org@1/octo-repo@2")),
+        ),
+        (
+            "a customised subject with a wildcard in front",
+            github("StringLike", &json!("job_workflow_ref:*:repo:octo-org/octo-repo")),
+        ),
+        (
+            "a customised subject, the workflow alone (GitHub docs)",
             github(
                 "StringEquals",
                 &json!("job_workflow_ref:octo-org/octo-automation/.github/workflows/oidc.yml@refs/heads/main"),
@@ -384,6 +396,8 @@ fn other_providers() -> Vec<Case> {
         ("GitLab, everything", gitlab("StringLike", "project_path:*")),
         ("GitLab, any branch", gitlab("StringLike", "project_path:mygroup/app:ref_type:branch:ref:*")),
         ("GitLab, a branch or a tag of its name", gitlab("StringLike", "project_path:mygroup/app:ref_type:*:ref:main")),
+        ("GitLab, a project by its id", gitlab("StringLike", "project_id:42:ref_type:branch:ref:*")),
+        ("GitLab, any id", gitlab("StringLike", "project_id:*")),
         ("GitLab, a subject as GitHub has it", gitlab("StringEquals", "repo:acme/app:ref:refs/heads/main")),
         (
             "GitLab of one's own, any job of a project",
@@ -456,6 +470,16 @@ fn other_providers() -> Vec<Case> {
             ),
         ),
         (
+            "session tags in a statement of their own",
+            policy(&json!([{ "Effect": "Allow", "Principal": { "Federated": OURS }, "Action": "sts:TagSession" }])),
+        ),
+        (
+            "SAML and a role in one statement",
+            policy(
+                &json!([{ "Effect": "Allow", "Principal": { "Federated": SAML, "AWS": "arn:aws:iam::444455556666:role/x" }, "Action": ["sts:AssumeRole", "sts:AssumeRoleWithSAML"], "Condition": { "StringEquals": { "SAML:aud": "https://signin.aws.amazon.com/saml" } } }]),
+            ),
+        ),
+        (
             "web identity with sts:*",
             allow(
                 &json!({ "Federated": GITHUB }),
@@ -469,6 +493,14 @@ fn other_providers() -> Vec<Case> {
 fn principals() -> Vec<Case> {
     vec![
         ("everyone", policy(&json!([{ "Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole" }]))),
+        (
+            "a role under conditions on a token",
+            aws("arn:aws:iam::444455556666:role/x", &json!({ "StringNotEquals": { "gitlab.com:sub": "x" } })),
+        ),
+        (
+            "everyone, with a token of any provider",
+            policy(&json!([{ "Effect": "Allow", "Principal": "*", "Action": WEB }])),
+        ),
         (
             "everyone, as AWS principal, with an external id",
             aws("*", &json!({ "StringEquals": { "sts:ExternalId": "guess" } })),

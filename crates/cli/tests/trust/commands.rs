@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use testkit::tools::isolated;
+use testkit::tools::{isolated, workspace_root};
 
 use crate::cases::github;
 
@@ -17,6 +17,7 @@ struct Ran {
 fn run(arguments: &[&str], stdin: &str) -> Ran {
     let home = tempfile::tempdir().unwrap();
     let mut command = isolated(env!("CARGO_BIN_EXE_countersign"), home.path());
+    command.current_dir(workspace_root());
     command.arg("trust").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // One that refuses its arguments does not read.
@@ -202,5 +203,21 @@ fn diff_is_1_when_somebody_gains() {
         let ran = run(&arguments, stdin);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}");
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+}
+
+/// What docs/trust-policies.md shows is what the commands print.
+#[test]
+fn the_document_shows_what_is_printed() {
+    let docs = std::fs::read_to_string(workspace_root().join("docs/trust-policies.md")).unwrap();
+    let place = ["generate", "github", "--account", "111122223333", "--repository", "acme@123456/app@456789"];
+    let deploy = run(&[&place[..], &["--environment", "production"]].concat(), "").stdout;
+    let more = run(&[&place[..], &["--environment", "production", "--branch", "release/*"]].concat(), "").stdout;
+    let example = |file| std::fs::read_to_string(workspace_root().join("examples/trust").join(file)).unwrap();
+    assert_eq!((deploy.as_str(), more), (example("deploy.json").as_str(), example("deploy-and-releases.json")));
+    let linted = run(&["lint", "examples/trust/wide.json"], "").stderr;
+    let gained = run(&["diff", "examples/trust/deploy.json", "examples/trust/deploy-and-releases.json"], "").stderr;
+    for shown in [deploy, linted, gained] {
+        assert!(docs.contains(shown.trim_end()), "docs/trust-policies.md lacks\n{shown}");
     }
 }

@@ -233,7 +233,7 @@ fn gitlab_projects() {
     let tag = Token("git.acme.com", vec![("aud", "aws"), ("sub", "project_path:acme/app:ref_type:tag:ref:v1")]);
     holds(
         &text(own.document(&place())),
-        &[tag.clone()],
+        std::slice::from_ref(&tag),
         &[tag.with("sub", "project_path:acme/app:ref_type:branch:ref:v1")],
         &["ref-wildcard"],
     );
@@ -243,7 +243,7 @@ fn gitlab_projects() {
         Token("gitlab.com", vec![("aud", "https://gitlab.com"), ("sub", "project_path:acme/app:environment:prod")]);
     holds(
         &text(environment.document(&place())),
-        &[job.clone()],
+        std::slice::from_ref(&job),
         &[job.with("sub", "project_path:acme/app:environment:prod2")],
         &[],
     );
@@ -286,13 +286,13 @@ fn kubernetes_and_this_issuer() {
         token.with("sub", "svc:999999999999:loader"),
         Token("id.acme.com", token.1.clone()),
     ];
-    holds(&policy, &[token.clone()], &others, &[]);
+    holds(&policy, std::slice::from_ref(&token), &others, &[]);
     assert!(lets_in(&policy, &token, "sts:TagSession") && !lets_in(&policy, &token, "sts:SetSourceIdentity"));
 
     let wide =
         Countersign { subjects: strings(&["svc:444455556666:*"]), session_tags: false, source_identity: true, ..ours };
     let policy = text(wide.document(&place()));
-    holds(&policy, &[token.clone()], &others[1..], &["subject-wildcard"]);
+    holds(&policy, std::slice::from_ref(&token), &others[1..], &["subject-wildcard"]);
     assert!(!lets_in(&policy, &token, "sts:TagSession") && lets_in(&policy, &token, "sts:SetSourceIdentity"));
 }
 

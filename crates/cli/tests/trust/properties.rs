@@ -1,5 +1,7 @@
 //! For all: inclusion of patterns against trying every text, no document panics, and nobody gets in who is not named.
 
+use std::sync::LazyLock;
+
 use countersign::trust::{Compare, Pattern, Within, lint, read, within};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -24,16 +26,16 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Every text of at most six letters, one of which no pattern names.
-fn texts() -> Vec<String> {
+/// Every text of at most five letters, one of which no pattern names.
+static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut all = vec![String::new()];
     let mut last = all.clone();
-    for _ in 0..6 {
+    for _ in 0..5 {
         last = last.iter().flat_map(|text| ["a", "b", "c"].map(|letter| format!("{text}{letter}"))).collect();
         all.extend(last.iter().cloned());
     }
     all
-}
+});
 
 /// JSON as a stranger writes it, with the words of policies in it.
 fn document() -> impl Strategy<Value = Value> {
@@ -94,7 +96,7 @@ fn document() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn inclusion_is_what_trying_every_text_says(
@@ -109,14 +111,18 @@ proptest! {
             all.iter().all(fits) && !any.iter().any(fits)
         };
         match answer {
-            Within::Yes => prop_assert!(!texts().iter().any(|text| shows(text)), "{all:?} {any:?}"),
+            Within::Yes => prop_assert!(!TEXTS.iter().any(|text| shows(text)), "{all:?} {any:?}"),
             Within::No(text) => prop_assert!(shows(&text), "{all:?} {any:?} {text:?}"),
             Within::Unknown => prop_assert!(false, "{all:?} {any:?}"),
         }
-        for text in texts().iter().take(400) {
+        for text in TEXTS.iter().take(20) {
             prop_assert_eq!(left[0].matches(text), fits(all[0].as_bytes(), text.as_bytes()));
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_document_panics_or_is_called_good_without_being_read(inside in document(), whole in document(), text in any::<String>()) {
@@ -210,5 +216,5 @@ fn nobody_gets_in_who_is_not_named() {
             }
         }
     }
-    assert!(judged > 5_000 && let_in > 300, "too little was judged: {judged}, {let_in}");
+    assert!(judged > 15_000 && let_in > 150, "too little was judged: {judged}, {let_in}");
 }

@@ -119,7 +119,7 @@ fn workflow(text: &str) -> Result<String, Fault> {
         return fault(&why);
     }
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if !(name.ends_with(".yml") || name.ends_with(".yaml")) || !name.bytes().all(letter) {
+    if !matches!(name.rsplit_once('.'), Some((_, "yml" | "yaml"))) || !name.bytes().all(letter) {
         return fault("the file is not a workflow, NAME.yml or NAME.yaml");
     }
     let name = reference.strip_prefix("refs/heads/").or_else(|| reference.strip_prefix("refs/tags/"));

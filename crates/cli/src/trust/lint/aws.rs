@@ -16,17 +16,20 @@ const SOURCE: &[&str] = &["aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid
 const PASSED_ROLES: &[&str] = &["ec2.amazonaws.com", "lambda.amazonaws.com"];
 
 pub(super) fn look(admission: &Admission, input: &Input, findings: &mut Findings) {
+    if !matches!(admission.principal, Principal::Everyone | Principal::Unknown(_)) {
+        super::web::token_keys(admission, findings);
+    }
     match &admission.principal {
         Principal::Everyone => everyone(admission, findings),
         Principal::Account(account) => {
-            let narrowed = demands(admission, WHOSE) || demands(admission, &["sts:externalid"]);
-            let own = input.account.as_ref() == Some(account);
-            let severity = if narrowed || own { Severity::Note } else { Severity::Warning };
-            findings.add(
-                severity,
-                Code::AccountRoot,
-                format!("account {account} itself decides which of its principals get in: name the roles, or add a condition on aws:PrincipalArn"),
-            );
+            let eased = demands(admission, &["sts:externalid"]) || input.account.as_ref() == Some(account);
+            if !demands(admission, WHOSE) {
+                findings.add(
+                    if eased { Severity::Note } else { Severity::Warning },
+                    Code::AccountRoot,
+                    format!("account {account} itself decides which of its principals get in: name the roles, or add a condition on aws:PrincipalArn"),
+                );
+            }
             external_id(admission, input, findings);
         }
         Principal::Arn(arn) if arn.contains(['*', '?']) => findings.warn(
@@ -88,10 +91,13 @@ fn service(admission: &Admission, name: &str, input: &Input, findings: &mut Find
             Code::PrincipalWildcard,
             format!("a wildcard in the service {name} is a plain character, or AWS refuses it: name the services"),
         );
+    } else if PASSED_ROLES.contains(&name) && !demands(admission, SOURCE) {
+        findings.note(
+            Code::NoSource,
+            format!("{name} is handed a role by iam:PassRole in the role's own account, as far as is documented: who may pass it decides"),
+        );
     } else if !input.service_linked && !demands(admission, SOURCE) {
-        let severity = if PASSED_ROLES.contains(&name) { Severity::Note } else { Severity::Warning };
-        findings.add(
-            severity,
+        findings.warn(
             Code::NoSource,
             format!("{name} may take the role on behalf of another account: demand aws:SourceAccount or aws:SourceArn, if the service sends them"),
         );

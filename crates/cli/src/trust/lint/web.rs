@@ -3,12 +3,14 @@
 use super::super::admission::{Admission, written};
 use super::super::condition::Condition;
 use super::super::finding::{Code, Findings, Severity};
-use super::super::principal::{Kind, Provider};
+use super::super::principal::{Kind, Principal, Provider};
 use super::super::subject;
 use super::{exact, lets_all};
 
 pub(super) fn look(admission: &Admission, provider: &Provider, findings: &mut Findings) {
-    keys(admission, provider, findings);
+    if keys(admission, provider, findings) {
+        return;
+    }
     audience(admission, provider, findings);
     match provider.kind() {
         Kind::Cognito => guests(admission, findings),
@@ -20,8 +22,10 @@ pub(super) fn look(admission: &Admission, provider: &Provider, findings: &mut Fi
     }
 }
 
-/// Keys that are told of no token of this provider: such a condition never holds, or is never looked at.
-fn keys(admission: &Admission, provider: &Provider, findings: &mut Findings) {
+/// Keys that are told of no token of this provider: such a condition never holds, or is never looked at. True if one is
+/// another provider's and has to hold: then nobody gets in, whatever else is wrong.
+fn keys(admission: &Admission, provider: &Provider, findings: &mut Findings) -> bool {
+    let mut nobody = false;
     for condition in &admission.conditions {
         let (of, claim) = condition.halves();
         let (code, why) = if of == provider.host {
@@ -29,8 +33,11 @@ fn keys(admission: &Admission, provider: &Provider, findings: &mut Findings) {
                 continue;
             }
             (Code::UnknownClaim, format!("STS tells no claim {claim:?} of tokens of {of}, as far as is documented"))
+        } else if of == "https" {
+            (Code::ForeignKey, format!("{} is no key: they begin with the issuer without https://", condition.written))
         } else if of.contains('.') || of == "saml" {
-            (Code::ForeignKey, format!("{} is no key of tokens of {}", condition.key, provider.host))
+            nobody |= !condition.operator.holds_without_key();
+            (Code::ForeignKey, format!("{} is no key of tokens of {}", condition.written, provider.name()))
         } else {
             continue;
         };
@@ -43,23 +50,33 @@ fn keys(admission: &Admission, provider: &Provider, findings: &mut Findings) {
             findings.warn(code, format!("{why}, so {} never holds and nobody gets in: correct the key, or give each provider its own statement", condition.operator));
         }
     }
+    nobody
 }
 
 fn audience(admission: &Admission, provider: &Provider, findings: &mut Findings) {
-    let host = &provider.host;
+    let host = provider.name();
     let usual = provider.usual_audiences();
-    let example = usual.first().copied().unwrap_or("the audience that your tokens have");
-    let negated = negated_only(admission, host, "aud", findings);
+    let (example, else_in) = match provider.kind() {
+        Kind::Cognito => ("the id of the pool", "those of any identity pool, strangers' too,"),
+        _ => (
+            usual.first().copied().unwrap_or("the audience that your tokens have"),
+            "tokens that were made for something else",
+        ),
+    };
+    let negated = negated_only(admission, provider, "aud", findings);
     match admission.claim("aud") {
         // Facebook and Amazon name the app in another claim.
         None if admission.claim("app_id").is_some() => {}
         None if negated => {}
         None => findings.error(
             Code::NoAud,
-            format!("no condition demands an audience, so tokens that were made for something else get in: add StringEquals {host}:aud {example}"),
+            format!("no condition demands an audience, so {else_in} get in: add StringEquals {host}:aud {example}"),
         ),
         Some(any) if lets_all(&any) => {
-            findings.error(Code::NoAud, format!("the condition on {host}:aud lets every audience through: write StringEquals with {example}"));
+            findings.error(
+                Code::NoAud,
+                format!("the condition on {host}:aud lets every audience through: write StringEquals with {example}"),
+            );
         }
         Some(any) => {
             for all in any.iter().filter(|_| !usual.is_empty()) {
@@ -74,15 +91,15 @@ fn audience(admission: &Admission, provider: &Provider, findings: &mut Findings)
     }
 }
 
-fn negated_only(admission: &Admission, host: &str, claim: &str, findings: &mut Findings) -> bool {
-    let key = format!("{host}:{claim}");
+fn negated_only(admission: &Admission, provider: &Provider, claim: &str, findings: &mut Findings) -> bool {
+    let key = format!("{}:{claim}", provider.host);
     let mut on: Vec<&Condition> = admission.conditions.iter().filter(|condition| condition.key == key).collect();
     on.retain(|condition| condition.operator.negated);
     let only = !on.is_empty() && admission.claim(claim).is_none();
     if only {
         findings.error(
             Code::NegatedOnly,
-            format!("{key} is only said what it must not be, so everything else gets in: say what it has to be, with StringEquals"),
+            format!("of {claim} it is only said what it must not be, so everything else gets in: say what it has to be, with StringEquals"),
         );
     }
     only
@@ -113,39 +130,34 @@ fn workflow(admission: &Admission, findings: &mut Findings) {
     }
 }
 
-/// What other claims of GitHub and GitLab pin.
-struct Pinned {
-    repository: bool,
-    owner: bool,
-    workflow: bool,
-    context: bool,
+/// What other claims of GitHub and GitLab can pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pin {
+    Repository,
+    Owner,
+    Workflow,
+    Context,
 }
 
-impl Pinned {
-    fn of(admission: &Admission, kind: Kind) -> Self {
-        let pinned = |claims: &[&str]| claims.iter().any(|claim| exact(admission.claim(claim).as_ref()));
-        match kind {
-            Kind::GitHub => Self {
-                repository: pinned(&["repository", "repository_id"]),
-                owner: pinned(&["repository_owner_id"]),
-                workflow: pinned(&["job_workflow_ref"]),
-                context: pinned(&["ref", "environment"]),
-            },
-            Kind::GitLab => Self {
-                repository: pinned(&["project_id"]),
-                owner: pinned(&["namespace_id"]),
-                workflow: false,
-                context: false,
-            },
-            _ => Self { repository: false, owner: false, workflow: false, context: false },
-        }
-    }
+fn pinned(admission: &Admission, kind: Kind) -> Vec<Pin> {
+    let claims: &[(Pin, &[&str])] = match kind {
+        Kind::GitHub => &[
+            (Pin::Repository, &["repository", "repository_id"]),
+            (Pin::Owner, &["repository_owner_id"]),
+            (Pin::Workflow, &["job_workflow_ref"]),
+            (Pin::Context, &["ref", "environment"]),
+        ],
+        Kind::GitLab => &[(Pin::Repository, &["project_id"]), (Pin::Owner, &["namespace_id"])],
+        _ => &[],
+    };
+    let exactly = |claims: &[&str]| claims.iter().any(|claim| exact(admission.claim(claim).as_ref()));
+    claims.iter().filter(|(_, claims)| exactly(claims)).map(|(pin, _)| *pin).collect()
 }
 
 fn subjects(admission: &Admission, provider: &Provider, findings: &mut Findings) {
-    let (host, kind) = (&provider.host, provider.kind());
-    let pinned = Pinned::of(admission, kind);
-    let negated = negated_only(admission, host, "sub", findings);
+    let (host, kind) = (provider.name(), provider.kind());
+    let pinned = pinned(admission, kind);
+    let negated = negated_only(admission, provider, "sub", findings);
     let Some(any) = admission.claim("sub") else {
         if !negated {
             no_subject(host, kind, &pinned, findings);
@@ -165,6 +177,9 @@ fn subjects(admission: &Admission, provider: &Provider, findings: &mut Findings)
             }
         }
         for (severity, code, message) in narrowest.map(|reading| reading.faults).unwrap_or_default() {
+            if code == Code::NameOnly && pinned.contains(&Pin::Repository) {
+                continue;
+            }
             let message = format!("{}: {message}", written(all));
             match eased(severity, code, &pinned) {
                 Some((severity, why)) => findings.add(severity, code, format!("{message} ({why})")),
@@ -175,36 +190,38 @@ fn subjects(admission: &Admission, provider: &Provider, findings: &mut Findings)
 }
 
 /// What weighs less because another claim pins it.
-fn eased(severity: Severity, code: Code, pinned: &Pinned) -> Option<(Severity, &'static str)> {
+fn eased(severity: Severity, code: Code, pinned: &[Pin]) -> Option<(Severity, &'static str)> {
     match code {
         Code::AnySubject | Code::WildcardBeforeSeparator | Code::OwnerWide if severity == Severity::Error => {
-            if pinned.repository {
+            if pinned.contains(&Pin::Repository) {
                 Some((Severity::Warning, "another condition pins the repository"))
-            } else if pinned.owner {
+            } else if pinned.contains(&Pin::Owner) {
                 Some((Severity::Warning, "another condition pins the owner"))
-            } else if pinned.workflow && code == Code::OwnerWide {
+            } else if pinned.contains(&Pin::Workflow) && code == Code::OwnerWide {
                 Some((Severity::Warning, "another condition pins the workflow that runs"))
             } else {
                 None
             }
         }
-        Code::RepositoryWide | Code::RefWildcard | Code::EnvironmentWildcard if pinned.context => {
+        Code::RepositoryWide | Code::RefWildcard | Code::EnvironmentWildcard if pinned.contains(&Pin::Context) => {
             Some((Severity::Note, "another condition pins the ref or environment"))
         }
-        Code::IdWildcard if pinned.repository => Some((Severity::Note, "another condition pins the repository")),
+        Code::IdWildcard if pinned.contains(&Pin::Repository) => {
+            Some((Severity::Note, "another condition pins the repository"))
+        }
         _ => None,
     }
 }
 
-fn no_subject(host: &str, kind: Kind, pinned: &Pinned, findings: &mut Findings) {
+fn no_subject(host: &str, kind: Kind, pinned: &[Pin], findings: &mut Findings) {
     let add = format!("add StringEquals {host}:sub");
     match kind {
         Kind::People => findings.warn(Code::NoSub, format!("everybody who signs in to the app gets in: {add}, if not everybody is meant")),
-        Kind::GitHub | Kind::GitLab if pinned.repository || (pinned.owner && pinned.workflow) => findings.warn(
+        Kind::GitHub | Kind::GitLab if pinned.contains(&Pin::Repository) || (pinned.contains(&Pin::Owner) && pinned.contains(&Pin::Workflow)) => findings.warn(
             Code::NoSub,
             format!("other claims say which repository, but none says on which branch or event, and AWS refuses a new policy without a condition on sub: {add}"),
         ),
-        Kind::GitHub if pinned.workflow => findings.error(
+        Kind::GitHub if pinned.contains(&Pin::Workflow) => findings.error(
             Code::NoSub,
             format!("job_workflow_ref says which workflow runs, not for whom: every repository that can call it gets in, and those of strangers can if it is public: {add}, or {host}:repository_owner_id"),
         ),
@@ -218,23 +235,29 @@ fn no_subject(host: &str, kind: Kind, pinned: &Pinned, findings: &mut Findings) 
 
 /// SAML: the audience is AWS's sign-in page; who it is decides the provider.
 pub(super) fn look_saml(admission: &Admission, findings: &mut Findings) {
-    if !admission.alternatives("saml:aud").is_some_and(|any| !lets_all(&any)) {
+    if admission.alternatives("saml:aud").is_none_or(|any| lets_all(&any)) {
         findings.warn(
             Code::NoAud,
             "no condition demands the audience of the assertion: add StringEquals SAML:aud https://signin.aws.amazon.com/saml",
         );
     }
+    token_keys(admission, findings);
+}
+
+/// Keys of tokens, where there is no token: such a condition never holds, or is never looked at.
+pub(super) fn token_keys(admission: &Admission, findings: &mut Findings) {
+    let saml = matches!(admission.principal, Principal::Saml(_));
     for condition in &admission.conditions {
-        if condition.halves().0.contains('.') {
-            let why = format!("{} is no key of a SAML assertion", condition.key);
+        let of = condition.halves().0;
+        if of.contains('.') || (of == "saml" && !saml) {
+            let why = format!("{} is no key of {}", condition.written, admission.principal);
             if condition.operator.holds_without_key() {
                 findings.error(
                     Code::ForeignKey,
                     format!("{why}, so {} always holds and keeps out nobody: remove it", condition.operator),
                 );
             } else {
-                findings
-                    .warn(Code::ForeignKey, format!("{why}, so nobody gets in: give each provider its own statement"));
+                findings.warn(Code::ForeignKey, format!("{why}, so nobody gets in: give it a statement of its own"));
             }
         }
     }
