@@ -13,5 +13,6 @@ pub mod serve;
 pub mod signing;
 pub mod sigv4;
 pub mod snowflake;
+pub mod trust;
 pub mod verify;
 pub mod yaml;

@@ -20,6 +20,7 @@ async fn main() -> ExitCode {
         Command::Probe(args) => Box::pin(probe::run(args)).await,
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Keys(command) => Box::pin(keys::run(command)).await,
+        Command::Trust(command) => trust::run(command),
         Command::SnowflakeSql(args) => snowflake_sql::run(&args),
     };
     match ending {

@@ -8,6 +8,7 @@ pub mod probe;
 pub mod serve;
 pub mod snowflake_sql;
 pub mod token;
+pub mod trust;
 pub mod verify;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +42,9 @@ pub enum Command {
     /// Look at the key ring, rotate it, withdraw a key, take one in
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Write, explain and compare trust policies of IAM roles
+    #[command(subcommand)]
+    Trust(trust::Command),
     /// Ask an issuer for tokens that it must give and for tokens that it must refuse
     Probe(probe::Args),
     /// Write the SQL that lets Snowflake take the tokens: integration, users and roles from the policy

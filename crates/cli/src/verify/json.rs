@@ -20,6 +20,11 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
+/// What stands twice in text that is JSON, in words; nothing if all names are told apart.
+pub(crate) fn repeated(bytes: &[u8]) -> Option<String> {
+    serde_json::from_slice::<NoRepeats>(bytes).err().map(|error| error.to_string())
+}
+
 struct NoRepeats;
 
 impl<'de> Deserialize<'de> for NoRepeats {

@@ -16,7 +16,7 @@
 
 mod claims;
 mod discovery;
-mod json;
+pub(crate) mod json;
 mod jwk;
 mod jws;
 mod problem;
