@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use countersign::commands::{
-    Cli, Command, Ending, completions, demo, keys, policy, probe, serve, snowflake_sql, token, verify,
+    Cli, Command, Ending, completions, demo, keys, policy, probe, serve, snowflake_sql, token, trust, verify,
 };
 use countersign::out;
 
@@ -17,11 +17,11 @@ async fn main() -> ExitCode {
         Command::Token(args) => token::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Policy(command) => policy::run(&command),
-        Command::Probe(args) => Box::pin(probe::run(args)).await,
-        Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Keys(command) => Box::pin(keys::run(command)).await,
         Command::Trust(command) => trust::run(command),
+        Command::Probe(args) => Box::pin(probe::run(args)).await,
         Command::SnowflakeSql(args) => snowflake_sql::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     };
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,
