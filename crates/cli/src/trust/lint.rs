@@ -146,7 +146,9 @@ fn rights(principal: &Principal) -> &'static [&'static str] {
     match principal {
         Principal::Web(_) => &["sts:AssumeRoleWithWebIdentity"],
         Principal::Saml(_) => &["sts:AssumeRoleWithSAML"],
-        Principal::Everyone => &["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"],
+        Principal::Everyone | Principal::Unknown(_) => {
+            &["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"]
+        }
         _ => &["sts:AssumeRole"],
     }
 }

@@ -263,6 +263,7 @@ mod tests {
             (&["a?"], &["aa", "ab"], false),
             // What a variable becomes is not known: everything for those who get in, nothing for those who may.
             (&["a"], &["${aws:username}"], false),
+            (&["a"], &["a${aws:username}"], false),
             (&["${aws:username}"], &["*"], true),
             (&["${aws:username}"], &["a"], false),
             (&["${*}"], &["?"], true),

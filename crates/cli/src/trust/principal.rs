@@ -140,6 +140,8 @@ impl Principal {
         match kind {
             "AWS" => Self::aws(value),
             "Service" => Self::Service(value.to_owned()),
+            "Federated" if value == "*" => Self::Everyone,
+            "Federated" if value.contains(['*', '?']) => Self::Unknown(format!("Federated {value}")),
             "Federated" => {
                 let arn = arn(value).filter(|(service, ..)| *service == "iam");
                 match arn.map(|(_, _, resource)| resource.split_once('/').unwrap_or((resource, ""))) {
@@ -147,7 +149,7 @@ impl Principal {
                         Self::Web(Provider { written: value.to_owned(), host: host.to_ascii_lowercase() })
                     }
                     Some(("saml-provider", name)) if !name.is_empty() => Self::Saml(value.to_owned()),
-                    None if !value.contains([':', '/', '*', '?']) && value.contains('.') => {
+                    None if !value.contains([':', '/']) && value.contains('.') => {
                         Self::Web(Provider { written: value.to_owned(), host: value.to_ascii_lowercase() })
                     }
                     _ => Self::Unknown(format!("Federated {value}")),

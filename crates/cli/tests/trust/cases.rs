@@ -498,6 +498,38 @@ fn principals() -> Vec<Case> {
             aws("arn:aws:iam::444455556666:role/x", &json!({ "StringNotEquals": { "gitlab.com:sub": "x" } })),
         ),
         (
+            "everyone with a tag, which everybody can give their own",
+            aws("*", &json!({ "StringEquals": { "aws:PrincipalTag/team": "deploy" } })),
+        ),
+        (
+            "everyone with a role of one name, in any account",
+            aws("*", &json!({ "ArnLike": { "aws:PrincipalArn": "arn:aws:iam::*:role/deploy" } })),
+        ),
+        (
+            "everyone with roles of one account",
+            aws("*", &json!({ "ArnLike": { "aws:PrincipalArn": "arn:aws:iam::444455556666:role/deploy-*" } })),
+        ),
+        ("everyone of any organisation", aws("*", &json!({ "StringLike": { "aws:PrincipalOrgID": "o-*" } }))),
+        (
+            "a service for any account",
+            service(
+                "cloudtrail.amazonaws.com",
+                &json!({ "ArnLike": { "aws:SourceArn": "arn:aws:cloudtrail:*:*:trail/*" } }),
+            ),
+        ),
+        (
+            "every provider",
+            allow(
+                &json!({ "Federated": "*" }),
+                &json!(WEB),
+                &json!({ "StringEquals": { "token.actions.githubusercontent.com:aud": "sts.amazonaws.com" } }),
+            ),
+        ),
+        (
+            "a wildcard in a provider",
+            allow(&json!({ "Federated": "arn:aws:iam::111122223333:oidc-provider/*" }), &json!(WEB), &json!({})),
+        ),
+        (
             "everyone, with a token of any provider",
             policy(&json!([{ "Effect": "Allow", "Principal": "*", "Action": WEB }])),
         ),

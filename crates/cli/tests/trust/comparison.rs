@@ -128,6 +128,8 @@ fn what_is_not_understood_is_a_gain_unless_it_was_there() {
     };
     assert_eq!(count(&odd("a"), &odd("a")), (0, 0));
     assert_eq!(count(&odd("a"), &odd("b")), (1, 1));
+    // Nor does it say that others are let in, although nothing of it that was understood keeps them out.
+    assert_eq!(count(&odd("a"), &aws("444455556666", &json!({}))), (1, 1));
     let not_principal = statements(
         &json!([{ "Effect": "Allow", "NotPrincipal": { "AWS": "444455556666" }, "Action": "sts:AssumeRole" }]),
     );

@@ -205,12 +205,7 @@ fn nobody_gets_in_who_is_not_named() {
                         let_in += 1;
                         let named =
                             report.admitted.iter().any(|admission| admission.admits(provider, audience, subject));
-                        // Everyone is everyone, with a token or without.
-                        let everyone = policy.contains(r#""Principal":"*""#) || policy.contains(r#""AWS":"*""#);
-                        assert!(
-                            named || everyone,
-                            "{why}: {subject} for {audience} gets in and is not named\n{report}"
-                        );
+                        assert!(named, "{why}: {subject} for {audience} gets in and is not named\n{report}");
                     }
                 }
             }

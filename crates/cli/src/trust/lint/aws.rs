@@ -3,7 +3,7 @@
 use super::super::admission::Admission;
 use super::super::finding::{Code, Findings, Severity};
 use super::super::input::Input;
-use super::super::principal::Principal;
+use super::super::principal::{Principal, arn};
 
 /// Keys that say whose principal calls.
 const WHOSE: &[&str] = &["aws:principalarn", "aws:principalaccount", "aws:userid", "aws:principaltag/"];
@@ -50,13 +50,28 @@ pub(super) fn look(admission: &Admission, input: &Input, findings: &mut Findings
 fn demands(admission: &Admission, keys: &[&str]) -> bool {
     admission.conditions.iter().any(|condition| {
         let named = |key: &&str| condition.key == **key || (key.ends_with('/') && condition.key.starts_with(*key));
-        let anything = condition.values.iter().any(|value| value.written().chars().all(|character| character == '*'));
-        keys.iter().any(named) && condition.operator.names() && !condition.operator.holds_without_key() && !anything
+        let binding = condition.operator.names() && !condition.operator.holds_without_key();
+        keys.iter().any(named)
+            && binding
+            && condition.values.iter().all(|value| keeps_out(&condition.key, value.written()))
     })
 }
 
+/// Does this value keep anybody out whom strangers could be? A wildcard for the account or the organisation does not.
+fn keeps_out(key: &str, value: &str) -> bool {
+    let wild = |text: &str| text.contains(['*', '?']);
+    match key {
+        "aws:principalarn" | "aws:sourcearn" => arn(value).is_some_and(|(_, account, _)| !wild(account)),
+        "aws:principalorgpaths" | "aws:sourceorgpaths" => !wild(value.split('/').next().unwrap_or_default()),
+        "aws:userid" => !wild(value.split(':').next().unwrap_or_default()),
+        key if key.starts_with("aws:principaltag/") => value.chars().any(|character| character != '*'),
+        _ => !wild(value),
+    }
+}
+
 fn everyone(admission: &Admission, findings: &mut Findings) {
-    if demands(admission, WHOSE) {
+    // A tag says nothing here: everybody tags the principals of their own account.
+    if demands(admission, &["aws:principalarn", "aws:principalaccount", "aws:userid"]) {
         return;
     }
     if demands(admission, ORGANIZATION) {
@@ -67,7 +82,7 @@ fn everyone(admission: &Admission, findings: &mut Findings) {
     } else {
         findings.error(
             Code::AnyPrincipal,
-            "every principal of every AWS account gets in that fits the conditions: name the principals, or demand aws:PrincipalArn, aws:PrincipalAccount or aws:PrincipalOrgID",
+            "every principal of every AWS account gets in that fits the conditions: name the principals, or demand aws:PrincipalArn with its account, aws:PrincipalAccount or aws:PrincipalOrgID",
         );
     }
 }
