@@ -12,8 +12,10 @@ use crate::client::Answer;
 
 /// The longest that an answer is repeated, in characters.
 const LONGEST: usize = 500;
-/// A token, a signature or a session token has no break for longer than this. Names, addresses and ARNs do.
+/// A token or a session token has no break for longer than this. Names, addresses and ARNs do.
 const LONGEST_WORD: usize = 80;
+/// A signature has as many hexadecimal digits.
+const SIGNATURE: usize = 64;
 
 /// The error of an answer, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +100,9 @@ impl Denial {
             _ if has("signature we calculated does not match") => Self::Signature,
             _ if has("Signature expired") || has("Signature not yet current") => Self::Clock,
             _ if has("Credential should be scoped") => Self::Region,
-            _ if has("explicit deny") => Self::ResourcePolicy,
-            _ if has("not authorized") => Self::NotAllowed,
+            // "You are not authorized" is somebody else's.
+            _ if has("is not authorized to") && has("explicit deny") => Self::ResourcePolicy,
+            _ if has("is not authorized to") => Self::NotAllowed,
             _ if text == "Forbidden" => Self::Forbidden,
             _ => Self::Unknown,
         }
@@ -145,8 +148,9 @@ pub fn cleaned(text: &str) -> String {
     let mut clean = String::new();
     for piece in text.split_inclusive(|c| !of_word(c)) {
         let word = piece.trim_end_matches(|c| !of_word(c));
+        let signed = word.split(|c: char| !c.is_ascii_hexdigit()).any(|digits| digits.len() >= SIGNATURE);
         let (head, tail) =
-            if word.len() > LONGEST_WORD { ("(...)", piece.get(word.len()..)) } else { ("", Some(piece)) };
+            if word.len() > LONGEST_WORD || signed { ("(...)", piece.get(word.len()..)) } else { ("", Some(piece)) };
         clean.push_str(head);
         clean.extend(
             tail.unwrap_or_default().chars().map(|c| if c.is_ascii_graphic() || c.is_alphanumeric() { c } else { ' ' }),
@@ -184,7 +188,9 @@ mod tests {
                 assert!(denial.advice().is_some_and(|advice| advice.contains(expected)), "{said}: {denial:?}");
             }
         }
-        assert_eq!(denied("no"), Denial::Unknown);
+        for somebody_else in ["no", "You are not authorized to visit this site", "blocked by an explicit deny"] {
+            assert_eq!(denied(somebody_else), Denial::Unknown);
+        }
         assert_eq!(Denial::of(&Said { error: None, text: Some(NO_TOKEN_HERE.into()) }), Denial::Unknown);
     }
 
@@ -213,6 +219,8 @@ mod tests {
         let text = said.said().to_string();
         assert_eq!(text, "x-amz-security-token:(...)  [2J end");
         assert_eq!(cleaned(&token), "(...)");
+        let signature = "0123456789abcdef".repeat(4);
+        assert_eq!(cleaned(&format!("Credential=AKIAX/s3, Signature={signature}'")), "Credential=AKIAX/s3, (...)'");
         assert_eq!(cleaned(&"wörd ".repeat(1000)).chars().count(), LONGEST);
         let arn = "arn:aws:execute-api:eu-central-1:********3333:a1b2c3d4e5/v1/POST/token";
         assert_eq!(cleaned(arn), arn);

@@ -250,6 +250,75 @@ fn rules_that_share_a_subject_share_the_user() {
     assert!(text.contains("-- snowflake: a, b\n"), "{text}");
 }
 
+/// Of a workload identity a grant is all: its tokens carry no scopes that would hold it back.
+#[test]
+fn nobody_is_granted_what_a_rule_gives_to_others_only() {
+    let of = |name: &str, when: Value, subject: &str, scopes: &[&str]| {
+        let mut rule = rule(when, subject, scopes);
+        rule["name"] = json!(name);
+        rule["grant"]["audiences"] = json!(["wif", "snowflake"]);
+        rule
+    };
+    let narrow = || json!({ "kind": "role", "role": ["loader"] });
+    let wide = || json!({ "kind": "role", "role": ["loader", "other"] });
+    let first = of("first", narrow(), "svc:{role}", &["session:role:read"]);
+    let second = of("second", wide(), "svc:{role}", &["session:role:admin"]);
+    let grants = |rules: &Value| {
+        let both = ["wif", "external-oauth"].map(|form| {
+            let grants = parsed(&sql(&policy(rules), &["--users", "--form", form])).into_iter();
+            grants.filter(|statement| matches!(statement, Statement::Grant(..))).collect::<Vec<_>>()
+        });
+        assert_eq!(both[0], both[1]);
+        both[0].clone()
+    };
+    // The first rule that matches decides: the loader never has what the second one gives.
+    let (read, admin) = (grant("READ", "svc:loader"), |user| grant("ADMIN", user));
+    assert_eq!(grants(&json!([first, second])), [read.clone(), admin("svc:other")]);
+    assert_eq!(grants(&json!([second, first])), [admin("svc:loader"), admin("svc:other")]);
+    // It decides nothing for whom it means only sometimes, or for another audience.
+    for (field, value) in [("role_id", "AROAONE"), ("session_name", "once")] {
+        let mut sometimes = first.clone();
+        sometimes["when"][field] = json!([value]);
+        sometimes["trust_session_name"] = json!(true);
+        assert_eq!(grants(&json!([sometimes, second])), [read.clone(), admin("svc:loader"), admin("svc:other")]);
+    }
+    let mut of_another = first.clone();
+    of_another["grant"]["audiences"] = json!(["api"]);
+    assert_eq!(grants(&json!([of_another, second])), [admin("svc:loader"), admin("svc:other")]);
+
+    // Nor is there anything for whom a deny rule means, in any case.
+    let deny = |when: Value| json!({ "name": "no", "effect": "deny", "when": when });
+    for (when, is_denied) in [
+        (json!({ "role": ["load*"] }), true),
+        (json!({ "account": ["444455556666"], "kind": "role", "role": ["*"] }), true),
+        (json!({ "account": ["777788889999"], "role": ["*"] }), false),
+        (json!({ "kind": "sso", "permission_set": ["*"] }), false),
+        (json!({ "role": ["loader"], "session_name": ["once"] }), false),
+        (json!({ "partition": ["aws-cn"], "role": ["loader"] }), false),
+    ] {
+        let listed = grants(&json!([first, deny(when.clone())])) == [read.clone()];
+        assert_eq!(listed, !is_denied, "{when}");
+    }
+    let mut elsewhere = deny(narrow());
+    elsewhere["audiences"] = json!(["api"]);
+    assert_eq!(grants(&json!([first, elsewhere])), [read]);
+
+    // A filter makes one user of two roles: neither has what the other one alone is given.
+    let scopes = &["session:role:{role}", "session:role:both"];
+    let one = of("one", json!({ "kind": "role", "role": ["a-b", "a_b"] }), "svc:{role|underscore}", scopes);
+    assert_eq!(grants(&json!([one])), [grant("BOTH", "svc:a_b")]);
+    let text = sql(&policy(&json!([one])), &["--form", "wif"]);
+    assert!(text.contains("-- session:role:{role}: which role that is, the subject alone does not tell."), "{text}");
+    assert!(text.contains("DEFAULT_ROLE = \"BOTH\"") && text.matches("CREATE USER").count() == 1, "{text}");
+    // In login names letter case is such a filter.
+    let cased = json!([rule(
+        json!({ "kind": "role", "role": ["x-A", "x-a"] }),
+        "{role}",
+        &["session:role:{role}", "session:role:both"]
+    )]);
+    assert_eq!(users(&cased).0, [role("BOTH"), user("x-A", "SERVICE", Some("BOTH")), grant("BOTH", "x-A")]);
+}
+
 #[test]
 fn what_the_policy_does_not_list_is_a_comment_with_an_example() {
     let rules = json!([rule(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use countersign_core::schedule::duration;
 use countersign_core::url::IssuerUrl;
 use tokio::time::Instant;
@@ -54,8 +55,8 @@ pub struct Args {
     /// Print a line a probe in CloudWatch's Embedded Metric Format
     #[arg(long, conflicts_with = "json")]
     emf: bool,
-    /// Write metrics to this file, for the textfile collector of Prometheus's node_exporter
-    #[arg(long, value_name = "FILE")]
+    /// Write metrics to this file, NAME.prom, for the textfile collector of Prometheus's node_exporter
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(collected))]
     prometheus: Option<PathBuf>,
     /// Only read the file: exit code 0 if it loads, 1 if it does not
     #[arg(long, conflicts_with_all = ["url", "token_url", "region", "only", "wait", "json", "emf", "prometheus"])]
@@ -67,6 +68,12 @@ pub struct Args {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     duration(text).map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+/// The file is replaced, whatever it is: nothing but what the collector reads.
+fn collected(path: PathBuf) -> Result<PathBuf, &'static str> {
+    let is_read = path.extension().is_some_and(|extension| extension == "prom");
+    is_read.then_some(path).ok_or("the collector reads only files whose name ends in .prom")
 }
 
 /// Probe an issuer.
@@ -164,14 +171,13 @@ fn tell(args: &Args, run: &Run<'_>) -> anyhow::Result<Ending> {
 
 /// For machines.
 fn write(args: &Args, run: &Run<'_>) -> anyhow::Result<()> {
-    if let Some(path) = &args.prometheus {
-        run.write_prometheus(path)?;
-    }
+    // One that cannot be written keeps the other from nobody.
+    let file = args.prometheus.as_deref().map_or(Ok(()), |path| run.write_prometheus(path));
     if args.json {
         out::print(&serde_json::to_string_pretty(&run.json())?)?;
     }
     if args.emf {
         out::print(run.emf().join("\n"))?;
     }
-    Ok(())
+    file
 }

@@ -117,8 +117,8 @@ pub(super) struct RefusedDocument {
     /// Which one.
     #[schemars(required)]
     pub(super) error: Option<Refusal>,
-    /// Its HTTP status, where it matters.
-    #[schemars(range(min = 400, max = 499))]
+    /// Its HTTP status, where it matters: 401 or 403 of a gateway.
+    #[schemars(range(min = 400, max = 403))]
     pub(super) status: Option<u16>,
 }
 
@@ -147,6 +147,15 @@ impl Refusal {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidRequest => "invalid_request",
             Self::Gateway => "gateway",
+        }
+    }
+
+    /// The statuses that it can have.
+    pub fn statuses(self) -> &'static [u16] {
+        match self {
+            Self::AccessDenied => &[403],
+            Self::InvalidTarget | Self::InvalidScope | Self::InvalidRequest => &[400],
+            Self::Gateway => &[401, 403],
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The file of probes, loaded and checked.
 //!
 //! The next may rely on: a [`Probe`] that exists can pass and can fail. What can do only one of them is an error here: a token
-//! that may say anything, a claim that is new each time, a lifetime beyond all lifetimes, an unsigned request that the issuer
-//! itself is to refuse.
+//! that may say anything, a claim that is new each time, a lifetime beyond all lifetimes, a refusal with the status of another
+//! one, an unsigned request that the issuer itself is to refuse.
 
 use std::collections::BTreeSet;
 use std::path::Path as FilePath;
@@ -228,8 +228,11 @@ fn expectation(written: Option<ExpectDocument>, path: &Path, problems: &mut Prob
                 let choice = "is missing: access_denied, invalid_target, invalid_scope, invalid_request or gateway";
                 problems.push(at.key("error"), choice);
             }
-            if status.is_some_and(|status| !(400..=499).contains(&status)) {
-                problems.push(at.key("status"), "the status of a refusal is 400 to 499");
+            if let (Some(error), Some(status)) = (error, status)
+                && !error.statuses().contains(&status)
+            {
+                let statuses = error.statuses().iter().map(u16::to_string).collect::<Vec<_>>().join(" or ");
+                problems.push(at.key("status"), format!("the status of {} is {statuses}", error.as_str()));
             }
             Some(Expect::Refused { error: error?, status })
         }
@@ -245,8 +248,10 @@ fn token_expected(written: TokenDocument, path: &Path, problems: &mut Problems) 
     let TokenDocument { claims, absent, lifetime_at_most } = written;
     let at = path.key("claims");
     for (claim, what) in [("sub", "whom"), ("aud", "which relying party")] {
-        if !claims.contains_key(claim) {
-            problems.push(at.key(claim), format!("is missing: say {what} the token is for"));
+        match claims.get(claim) {
+            None => problems.push(at.key(claim), format!("is missing: say {what} the token is for")),
+            Some(Value::String(_)) => {}
+            Some(_) => problems.push(at.key(claim), "is a text in every token"),
         }
     }
     for claim in claims.keys() {

@@ -79,21 +79,17 @@ fn described(answer: &Answer) -> String {
 fn refusal(error: Refusal, status: Option<u16>, signed: bool, answer: &Answer, denial: Denial) -> Vec<String> {
     let said = answer.said();
     let code = said.error.as_deref();
-    let meant = match error {
-        Refusal::AccessDenied => answer.status == 403 && denial == Denial::Issuer,
-        Refusal::InvalidTarget => answer.status == 400 && code == Some("invalid_target"),
-        Refusal::InvalidScope => answer.status == 400 && code == Some("invalid_scope"),
-        Refusal::InvalidRequest => answer.status == 400 && code == Some("invalid_request"),
-        // Of a signed request "no signature" means that the path is wrong.
-        Refusal::Gateway => {
-            matches!(answer.status, 401 | 403)
-                && match denial {
-                    Denial::ResourcePolicy | Denial::NotAllowed | Denial::Forbidden => true,
-                    Denial::NoSignature => !signed,
-                    _ => false,
-                }
-        }
+    let in_words = match error {
+        Refusal::AccessDenied => denial == Denial::Issuer,
+        Refusal::InvalidTarget | Refusal::InvalidScope | Refusal::InvalidRequest => code == Some(error.as_str()),
+        Refusal::Gateway => match denial {
+            Denial::ResourcePolicy | Denial::NotAllowed | Denial::Forbidden => true,
+            // Of a signed request it means that the path is wrong.
+            Denial::NoSignature => !signed,
+            _ => false,
+        },
     };
+    let meant = in_words && error.statuses().contains(&answer.status);
     let mut faults = Vec::new();
     if !meant {
         faults.push(format!("not {}, but {}", error.as_str(), described(answer)));

@@ -66,7 +66,8 @@ fn each_output_tells_of_every_probe() {
     // A file that cannot be written is an error; a probe that is not as expected is more.
     let nowhere = folder.path().join("no/probe.prom");
     for (probes, code) in [(json!([World::stranger()]), 2), (probes, 1)] {
-        let found = world.probe(&probes, &["--prometheus", nowhere.to_str().unwrap()]);
+        let found = world.probe(&probes, &["--json", "--prometheus", nowhere.to_str().unwrap()]);
+        assert_eq!(found.json()["as_expected"], code == 2, "what can be written is");
         assert!(found.code == code && found.stderr.contains("cannot write"), "{}", found.stderr);
     }
 }
@@ -84,6 +85,9 @@ fn a_bad_file_or_flag_is_2_and_asks_nobody() {
         &["--token-url", "https://id.acme.com/"],
         &["--only", "loader", "--only", "nobody"],
         &["--check", "--wait", "1s"],
+        // It would be replaced.
+        &["--prometheus", "/dev/stdout"],
+        &["--prometheus", "metrics.txt"],
     ] {
         let found = world.probe(&probes, arguments);
         assert_eq!((found.code, found.stdout.as_str()), (2, ""), "{arguments:?}: {}", found.stderr);

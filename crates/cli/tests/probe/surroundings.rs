@@ -169,6 +169,7 @@ fn answered(world: &World) -> Vec<Case> {
         case(Canned::json(403, &json!({"message": "Forbidden"})), 1, failed("firewall")),
         case(said(403, &echo), 1, failed("x-amz-security-token:(...) and so on")),
         case(said(403, "\u{1b}[2J"), 1, failed(" [2J")),
+        case(said(403, &format!("Signature={}", "0f".repeat(32))), 1, failed("HTTP status 403: access_denied: (...)")),
         case(said(401, "this caller gets no token here"), 1, failed("HTTP status 401")),
         case(Canned::json(404, &json!({"error": "not_found"})), 1, failed("HTTP status 404: not_found")),
         case(Canned::json(200, &"<html>"), 1, failed("HTTP status 200 without a token")),
@@ -217,6 +218,7 @@ fn a_refusal_by_the_gateway_that_is_meant_passes() {
         (403, "Forbidden", ok, ok),
         (403, "Missing Authentication Token", failed, ok),
         (401, "Unauthorized", failed, failed),
+        (403, "You are not authorized to visit this site", failed, failed),
         (400, "Forbidden", failed, failed),
     ] {
         for body in [json!({"message": message}), json!({"error": "access_denied", "error_description": message})] {

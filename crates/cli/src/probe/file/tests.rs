@@ -119,7 +119,20 @@ fn a_probe_that_can_only_pass_or_only_fail_does_not_load() {
         ),
         (probe("{ unsigned: true }", "{ refused: { error: access_denied } }"), "expect: an unsigned request does not"),
         (probe("{ unsigned: false }", "{ refused: { error: gateway } }"), "credentials.unsigned: write `true`"),
-        (probe("{ default: true }", "{ refused: { error: gateway, status: 503 } }"), "refused.status: the status of a"),
+        (token("claims: { sub: x, aud: [y] }"), "claims.aud: is a text in every token"),
+        (token("claims: { sub: ~, aud: y }"), "claims.sub: is a text in every token"),
+        (
+            probe("{ default: true }", "{ refused: { error: gateway, status: 404 } }"),
+            "refused.status: the status of gateway is 401 or 403",
+        ),
+        (
+            probe("{ default: true }", "{ refused: { error: access_denied, status: 401 } }"),
+            "refused.status: the status of access_denied is 403",
+        ),
+        (
+            probe("{ default: true }", "{ refused: { error: invalid_scope, status: 403 } }"),
+            "refused.status: the status of invalid_scope is 400",
+        ),
         (probe("{ default: true }", "{ refused: {} }"), "refused.error: is missing: access_denied"),
         (probe("{ default: true }", "{}"), "expect: exactly one of"),
         (probe("[x]", "{ refused: { error: gateway } }"), "credentials: a map of keys"),
