@@ -74,6 +74,15 @@ class Pipeline(unittest.TestCase):
         self.assertEqual((self.root / "infrastructure/vars/policy.yaml").read_text(), "version: 1\n")
         self.assertFalse([line for line in self.asked() if line.startswith("apply")])
 
+    def test_a_plan_that_is_too_long_says_so(self) -> None:
+        self.run_pipeline("plan", "dev")
+        self.assertNotIn("not all of it", (self.root / "summary").read_text())
+        # An environment variable may have 128 KiB, so the fake repeats what it has.
+        (self.root / "tofu").write_text(TOFU.replace('cat "${!#}"', 'for _ in {1..6}; do cat "${!#}"; done'))
+        done = self.run_pipeline("plan", "dev", PLAN="x" * 100_000)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("**This is not all of it", (self.root / "summary").read_text())
+
     def test_what_was_reviewed_is_applied(self) -> None:
         self.run_pipeline("plan", "dev")
         done = self.run_pipeline("apply", "dev")

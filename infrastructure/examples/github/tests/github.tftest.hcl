@@ -201,3 +201,37 @@ run "what_cannot_be" {
 
   expect_failures = [var.name, var.region, var.environment, var.state, var.api_id, var.zone_id]
 }
+
+# The environment `plan-dev` is where plans of `dev` run, from every branch and without anybody's approval.
+run "an_environment_of_plans" {
+  command = plan
+  variables {
+    environment = "plan-dev"
+  }
+  expect_failures = [var.environment]
+}
+
+run "an_environment_of_probes" {
+  command = plan
+  variables {
+    environment = "probe-dev"
+  }
+  expect_failures = [var.environment]
+}
+
+run "the_environment_of_releases" {
+  command = plan
+  variables {
+    environment = "release"
+  }
+  expect_failures = [var.environment]
+}
+
+# scripts/infrastructure-pipeline takes no such name.
+run "an_environment_that_begins_with_a_digit" {
+  command = plan
+  variables {
+    environment = "1dev"
+  }
+  expect_failures = [var.environment]
+}
