@@ -209,6 +209,15 @@ class Assemble(Tree):
         self.refused_build("functions-arm64/jwks.zip is not the file")
         self.refused_build("functions-arm64/jwks/bootstrap is not the file")
 
+    def test_a_zip_that_nobody_names(self) -> None:
+        (self.built / "functions-arm64/other.zip").write_bytes(b"")
+        self.refused_build("functions-arm64/other.zip is not in SHA256SUMS")
+
+    def test_a_name_that_leads_elsewhere(self) -> None:
+        sums = self.built / "functions-arm64/SHA256SUMS"
+        sums.write_text(sums.read_text() + f"{'0' * 64}  ../jwks.zip\n")
+        self.refused_build("names ../jwks.zip, which is no function's")
+
     def test_an_architecture_that_is_missing(self) -> None:
         shutil.rmtree(self.built / "functions-arm64")
         self.refused_build("there is no functions-arm64/SHA256SUMS")
