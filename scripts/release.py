@@ -130,8 +130,14 @@ def functions(folder: Path, arch: str, wrong: list[str]) -> list[tuple[str, byte
         wrong.append(f"there is no {folder.name}/SHA256SUMS: scripts/package {arch} makes it")
         return files
     sums = (folder / "SHA256SUMS").read_bytes()
+    there = {path.name for path in folder.iterdir()} - {"SHA256SUMS"}
     for line in sums.decode().splitlines():
         digest, name = line.split("  ")
+        # It becomes a name in an archive, which people unpack.
+        if not re.fullmatch(r"[a-z0-9-]+(?:\.zip|/bootstrap)", name):
+            wrong.append(f"{folder.name}/SHA256SUMS names {name}, which is no function's")
+            continue
+        there.discard(name)
         zipped = folder / (name.removesuffix("/bootstrap") + ".zip" if name.endswith("/bootstrap") else name)
         if not zipped.is_file():
             wrong.append(f"{folder.name}/{zipped.name} is missing")
@@ -142,6 +148,8 @@ def functions(folder: Path, arch: str, wrong: list[str]) -> list[tuple[str, byte
         if hashlib.sha256(data).hexdigest() != digest:
             wrong.append(f"{folder.name}/{name} is not the file that SHA256SUMS names")
         files.append((f"{arch}/{name}", data, 0o755 if name.endswith("/bootstrap") else 0o644))
+    # The job that pushes images takes every zip.
+    wrong += [f"{folder.name}/{name} is not in SHA256SUMS" for name in sorted(there)]
     files.append((f"{arch}/SHA256SUMS", sums, 0o644))
     return files
 

@@ -1,5 +1,5 @@
 """scripts/release.py, on trees and builds that are made here; scripts/release-images, with a docker that writes down what it
-is asked."""
+is asked; scripts/release-tag, with a gh that answers."""
 
 import hashlib
 import io
@@ -209,6 +209,15 @@ class Assemble(Tree):
         self.refused_build("functions-arm64/jwks.zip is not the file")
         self.refused_build("functions-arm64/jwks/bootstrap is not the file")
 
+    def test_a_zip_that_nobody_names(self) -> None:
+        (self.built / "functions-arm64/other.zip").write_bytes(b"")
+        self.refused_build("functions-arm64/other.zip is not in SHA256SUMS")
+
+    def test_a_name_that_leads_elsewhere(self) -> None:
+        sums = self.built / "functions-arm64/SHA256SUMS"
+        sums.write_text(sums.read_text() + f"{'0' * 64}  ../jwks.zip\n")
+        self.refused_build("names ../jwks.zip, which is no function's")
+
     def test_an_architecture_that_is_missing(self) -> None:
         shutil.rmtree(self.built / "functions-arm64")
         self.refused_build("there is no functions-arm64/SHA256SUMS")
@@ -371,6 +380,56 @@ with open(arguments[arguments.index("--metadata-file") + 1], "w") as metadata:
         done, _ = self.push("sha256:" + "a" * 64, ("arm64",))
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("x86_64/FUNCTION/bootstrap", done.stderr)
+
+
+class Tag(unittest.TestCase):
+    """scripts/release-tag, with a gh that knows one tag, and one release if there is any."""
+
+    GH = """#!/usr/bin/env bash
+case "$2" in
+    repos/o/r/commits/tags/v1.2.3) [ -z "$NO_NET" ] || { echo "gh: dial tcp" >&2; exit 1; }; echo "$AT" ;;
+    repos/o/r/releases/tags/v1.2.3) echo "$RELEASE" >&2; [ "$RELEASE" = published ] ;;
+    *) echo "gh: asked for $2" >&2; exit 1 ;;
+esac
+"""
+
+    def ask(self, **given: str) -> subprocess.CompletedProcess:
+        work = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (work / "gh").write_text(self.GH)
+        (work / "gh").chmod(0o755)
+        environment = {
+            "PATH": f"{work}:{os.environ['PATH']}",
+            "GITHUB_REPOSITORY": "o/r",
+            "GITHUB_REF_NAME": "v1.2.3",
+            "GITHUB_SHA": "a" * 40,
+            "AT": "a" * 40,
+            "RELEASE": "gh: Not Found (HTTP 404)",
+            "NO_NET": "",
+        }
+        return subprocess.run(
+            [SCRIPTS / "release-tag"], capture_output=True, text=True, check=False, env=environment | given
+        )
+
+    def test_a_tag_that_is_where_it_was(self) -> None:
+        done = self.ask()
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def test_a_tag_that_was_moved(self) -> None:
+        done = self.ask(AT="b" * 40)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(f"the tag v1.2.3 is at {'b' * 40}", done.stderr)
+
+    def test_a_release_that_is_out(self) -> None:
+        done = self.ask(RELEASE="published")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("v1.2.3 is out already", done.stderr)
+
+    def test_a_github_that_does_not_say(self) -> None:
+        for given in ({"NO_NET": "1"}, {"RELEASE": "gh: Bad Gateway (HTTP 502)"}, {"GITHUB_REF_NAME": "v9.9.9"}):
+            with self.subTest(given):
+                done = self.ask(**given)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn("GitHub does not say", done.stderr)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
     workflows.py devcontainer FILE     the dev container, as the reference implementation read it
 
 zizmor knows what is unsafe anywhere. What is here it does not know, or knows only with a network: that a pin says which
-version it is, that a called task exists, that nothing can reach a key of AWS, that every job is needed by `required`.
+version it is, that a called task exists, that nothing can reach a key of AWS, that every job is needed by `required`, that
+what writes waits for what checks.
 """
 
 import json
@@ -23,6 +24,20 @@ KEYS = re.compile(
 )
 # Both run with the rights of the base repository on what a stranger wrote.
 FORBIDDEN_TRIGGERS = {"pull_request_target", "workflow_run", "issue_comment"}
+# In whatever case, and wherever it stands: a word that no workflow here has a use for, in a comment neither.
+SECRETS = re.compile(r"\bsecrets\b", re.IGNORECASE)
+MAIN_ALONE = "${{ github.ref == 'refs/heads/main' && github.event_name != 'pull_request' }}"
+AWS_SESSION = "aws-actions/configure-aws-credentials@"
+# Cancelling is for pull requests. An apply that is cut off leaves half of a change, and a release half of its files.
+CANCEL = (False, "${{ github.event_name == 'pull_request' }}")
+# What a promise of the documentation rests on, as it stands there, by workflow and job.
+HAS_TO_RUN = {
+    ("ci.yml", "required"): """jq --exit-status 'all(.[]; .result == "success")' <<<"$NEEDS\"""",
+    ("release.yml", "check"): 'git merge-base --is-ancestor "$GITHUB_SHA" origin/main',
+    ("release.yml", "draft"): "scripts/release-tag",
+    ("release.yml", "images"): "scripts/release-tag",
+    ("release.yml", "publish"): "scripts/release-tag",
+}
 TASK = re.compile(r"(?:^|[\s/])task ([a-z][a-z-]*)")
 SCRIPT = re.compile(r"(?:^|[\s(])((?:\./)?scripts/[\w.-]+)")
 
@@ -49,10 +64,52 @@ def check_text(text: str, pins: dict[str, str]) -> list[str]:
                 wrong.append(f"{number}: {pin['action']} has another pin elsewhere: {pins[pin['action']]}")
         if KEYS.search(line):
             wrong.append(f"{number}: names a key of AWS; roles by OIDC are the only way in: {line.strip()}")
-        if re.search(r"\$\{\{[^}]*\bsecrets\b", line) or re.match(r"\s*secrets:\s*inherit", line):
+        if SECRETS.search(line):
             wrong.append(
                 f"{number}: takes a secret; there is none here, and GitHub's own token is github.token: {line.strip()}"
             )
+    return wrong
+
+
+def steps_of(job: dict) -> list[dict]:
+    return job.get("steps", [])
+
+
+def writes(job: dict) -> bool:
+    permissions = job.get("permissions")
+    return isinstance(permissions, dict) and "write" in permissions.values()
+
+
+def needed(name: str, jobs: dict[str, dict]) -> set[str]:
+    """The jobs that have to pass before this one, and before those."""
+    direct = jobs[name].get("needs", [])
+    direct = {direct} if isinstance(direct, str) else set(direct)
+    return direct.union(*(needed(other, jobs) for other in direct & set(jobs)))
+
+
+def check_rights(file: str, name: str, workflow: dict) -> list[str]:
+    """Who gets to write, or into AWS: behind an environment's rules, on main, after everything that only reads."""
+    jobs, job, wrong = workflow["jobs"], workflow["jobs"][name], []
+    # A workflow that is called has jobs of its own, which are looked at there.
+    if "uses" in job:
+        return wrong
+    before = needed(name, jobs)
+    if writes(job) and not any("environment" in jobs[other] for other in before & set(jobs) | {name}):
+        wrong.append(f"job {name} may write, and no environment is in its way: neither its own nor that of a job it needs")
+    if any(step.get("uses", "").startswith(AWS_SESSION) for step in steps_of(job)):
+        environment = str(job.get("environment", ""))
+        if not environment:
+            wrong.append(f"job {name} takes a role of AWS, and has no environment: the trust policies name environments")
+        if (
+            "pull_request" in triggers(workflow)
+            and not environment.startswith("plan-")
+            and job.get("if") != MAIN_ALONE
+        ):
+            wrong.append(f"job {name} takes a role of AWS that does more than plan, and is not for main alone")
+    if file == "release.yml" and writes(job):
+        for other in sorted(set(jobs) - before):
+            if not writes(jobs[other]):
+                wrong.append(f"job {name} writes, and does not wait for {other}")
     return wrong
 
 
@@ -64,8 +121,12 @@ def check_job(name: str, job: dict, tasks: set[str], root: Path) -> list[str]:
         wrong.append(f"job {name}: permissions one by one, not {job['permissions']}")
     if "uses" not in job and "timeout-minutes" not in job:
         wrong.append(f"job {name} has no timeout-minutes: it may hang for 6 hours")
-    for step in job.get("steps", []):
+    if any("continue-on-error" in part for part in (job, *steps_of(job))):
+        wrong.append(f"job {name}: continue-on-error makes a success of a failure")
+    for step in steps_of(job):
         run = step.get("run", "")
+        if "cache" in step.get("uses", "") and "!startsWith(github.ref, 'refs/tags/')" not in step.get("if", ""):
+            wrong.append(f"job {name}: a release, which calls this, takes nothing from a cache that a branch may have filled")
         if "${{" in run:
             wrong.append(f"job {name}: an expression within `run` is text that is run; give it by `env`")
         if (
@@ -93,18 +154,26 @@ def check_workflow(path: Path, tasks: set[str], root: Path) -> list[str]:
         wrong.append("defaults.run.shell has to be bash: GitHub's default goes on after a failure within a pipe")
     for trigger in sorted(triggers(workflow) & FORBIDDEN_TRIGGERS):
         wrong.append(f"the trigger {trigger} runs with our rights on what a stranger wrote")
+    if (workflow.get("concurrency") or {}).get("cancel-in-progress", False) not in CANCEL:
+        wrong.append("cancel-in-progress is false, or for pull requests alone")
     jobs = workflow.get("jobs", {})
+    pinned = {line.strip().removeprefix("- ").split()[1] for line in path.read_text().splitlines() if PIN.match(line)}
     for name, job in jobs.items():
-        wrong += check_job(name, job, tasks, root)
-    if path.name == "release.yml" and any(
-        "cache" in step.get("uses", "") for job in jobs.values() for step in job.get("steps", [])
-    ):
+        wrong += check_job(name, job, tasks, root) + check_rights(path.name, name, workflow)
+        for action in (step["uses"] for step in steps_of(job) if "uses" in step):
+            if action not in pinned and not action.startswith("./"):
+                wrong.append(f"job {name}: {action} is not pinned on a line of its own, with its version beside it")
+    for (file, name), command in HAS_TO_RUN.items():
+        always = [step.get("run", "").strip() for step in steps_of(jobs.get(name, {})) if "if" not in step]
+        if file == path.name and command not in always:
+            wrong.append(f"job {name} has to run, by itself in a step without `if`: {command}")
+    if path.name == "release.yml" and any("cache" in step.get("uses", "") for job in jobs.values() for step in steps_of(job)):
         wrong.append("a release takes nothing from a cache that a branch may have filled")
     if path.name == "ci.yml":
         required = jobs.get("required", {})
         if set(required.get("needs", [])) != set(jobs) - {"required"}:
             wrong.append("the job required has to need every other job")
-        if "always()" not in str(required.get("if")):
+        if required.get("if") != "${{ always() }}":
             wrong.append("the job required has to run always: one that is skipped counts as passed")
     return wrong
 
@@ -132,7 +201,7 @@ def extract(root: Path, folder: Path) -> int:
     count = 0
     for path in sorted(root.glob(".github/workflows/*.y*ml")):
         for name, job in load(path)["jobs"].items():
-            for number, step in enumerate(job.get("steps", [])):
+            for number, step in enumerate(steps_of(job)):
                 if "run" in step:
                     (folder / f"{path.stem}-{name}-{number}.sh").write_text(step["run"].rstrip("\n") + "\n")
                     count += 1

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
 
+RUST = "      - name: Rust, by rust-toolchain.toml\n        run: rustup toolchain install\n"
+
 # What is spoiled: file, the text there, what stands there instead, and what the refusal says.
 SPOILED = {
     "a tag for a pin": ("ci.yml", CHECKOUT, "actions/checkout@v7", "not pinned"),
@@ -93,6 +95,64 @@ SPOILED = {
         "every other job",
     ),
     "a check that can be skipped": ("ci.yml", "    if: ${{ always() }}\n", "", "run always"),
+    "a check that is skipped now and then": ("ci.yml", "always() }}", "always() && vars.X }}", "run always"),
+    "a check that takes what was skipped": ("ci.yml", '.result == "success"', '.result != "failure"', "required has to run"),
+    "a failure that counts as none": (
+        "ci.yml",
+        "scripts/task ci\n",
+        "scripts/task ci\n        continue-on-error: true\n",
+        "continue-on-error",
+    ),
+    "a job whose failure counts as none": (
+        "ci.yml",
+        "    timeout-minutes: 120\n",
+        "    timeout-minutes: 120\n    continue-on-error: true\n",
+        "continue-on-error",
+    ),
+    "a cache in what a release calls": ("ci.yml", "        if: ${{ !startsWith(github.ref, 'refs/tags/') }}\n", "", "a cache"),
+    "an unpinned action in braces": ("ci.yml", RUST, "      - { name: x, uses: a/b@main }\n", "a/b@main is not pinned"),
+    "an unpinned action, set in": ("ci.yml", RUST, "      -   uses: a/b@main\n", "a/b@main is not pinned"),
+    "an unpinned action in quotes": ("ci.yml", RUST, '      - "uses": a/b@main\n', "a/b@main is not pinned"),
+    "a secret in another case": ("release.yml", "${{ github.token }}", "${{ Secrets.TOKEN }}", "takes a secret"),
+    "a secret on lines of its own": (
+        "release.yml",
+        "GH_TOKEN: ${{ github.token }}",
+        "GH_TOKEN: >-\n            ${{\n            secrets.TOKEN }}",
+        "takes a secret",
+    ),
+    "a secret within a function": ("release.yml", "github.token }}", "format('{0}', secrets.TOKEN) }}", "takes a secret"),
+    "a right to write in CI": ("ci.yml", "      contents: read", "      contents: write", "everything may write"),
+    "a right to GitHub's tokens in CI": (
+        "ci.yml",
+        "      contents: read # to check the code out\n",
+        "      contents: read # to check the code out\n      id-token: write # why\n",
+        "everything may write",
+    ),
+    "a plan without its environment": (
+        "infrastructure.yml",
+        "    environment: plan-${{ matrix.deployment }}\n",
+        "",
+        "plan takes a role of AWS, and has no environment",
+    ),
+    "an apply without its environment": (
+        "infrastructure.yml",
+        "    environment: ${{ matrix.deployment }}\n",
+        "",
+        "apply takes a role of AWS, and has no environment",
+    ),
+    "an apply for pull requests": ("infrastructure.yml", "github.ref == 'refs/heads/main' && ", "", "not for main alone"),
+    "an apply for pull requests too": ("infrastructure.yml", " != 'pull_request' }}", " != '' || 1 }}", "not for main alone"),
+    "an apply that is cut off": ("infrastructure.yml", "github.event_name ==", "'x' !=", "cancel-in-progress"),
+    "a release that nobody agrees to": ("release.yml", "    environment: release\n", "", "draft may write"),
+    "a release that does not wait for CI": ("release.yml", "[check, ci, ", "[check, ", "does not wait for ci"),
+    "a release that waits for nothing": ("release.yml", "needs: [check, draft, images]", "needs: check", "publish may write"),
+    "a release from any branch": ("release.yml", "git merge-base", "true git merge-base", "check has to run"),
+    "a release of a tag that was moved": (
+        "release.yml",
+        "        run: scripts/release-tag\n",
+        "        run: scripts/release-tag\n        if: false\n",
+        "draft has to run",
+    ),
 }
 
 
@@ -134,7 +194,7 @@ class Rules(unittest.TestCase):
         folder = self.copy() / "run"
         count = workflows.extract(ROOT, folder)
         self.assertEqual(count, len(list(folder.iterdir())))
-        self.assertIn("scripts/release.py assemble", (folder / "release-draft-2.sh").read_text())
+        self.assertIn("scripts/release.py assemble", (folder / "release-draft-3.sh").read_text())
 
 
 class DevContainer(unittest.TestCase):

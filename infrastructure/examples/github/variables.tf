@@ -23,8 +23,8 @@ variable "environment" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z0-9-]+$", var.environment))
-    error_message = "environment: lower-case letters, digits and -, such as dev or prod."
+    condition     = can(regex("^[a-z][a-z0-9-]*$", var.environment)) && !can(regex("^((plan|probe)-|release$)", var.environment))
+    error_message = "environment: a lower-case letter, then letters, digits and -, such as dev or prod. Not plan-..., probe-... or release: these are the environments of plans, which every branch may use, of probes and of releases."
   }
 }
 

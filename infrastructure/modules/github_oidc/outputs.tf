@@ -22,3 +22,8 @@ output "inline_policies" {
   description = "What the roles were given as inline_policy, by role: for tests."
   value       = { for key, policy in aws_iam_role_policy.inline : key => policy.policy }
 }
+
+output "permissions_boundaries" {
+  description = "The boundary of each role, by role: for tests."
+  value       = { for key, role in aws_iam_role.this : key => role.permissions_boundary }
+}

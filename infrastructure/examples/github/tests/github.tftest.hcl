@@ -133,6 +133,47 @@ run "everything_on" {
   }
 }
 
+# What no role of a workflow reaches, whatever is attached to it: each thing by name, as a Deny without conditions.
+run "the_boundary" {
+  variables {
+    api_id = "a1b2c3d4e5"
+    images = true
+  }
+
+  assert {
+    condition     = toset(keys(module.roles.permissions_boundaries)) == toset(["plan", "apply", "publish", "probe"]) && alltrue([for key, arn in module.roles.permissions_boundaries : arn == aws_iam_policy.boundary.arn])
+    error_message = "a role without the boundary"
+  }
+  assert {
+    condition = { for s in jsondecode(aws_iam_policy.boundary.policy).Statement : s.Sid => [s.Effect, try(s.Action, s.NotAction), s.Resource] } == {
+      OwnPoliciesDecide = ["Allow", "*", "*"]
+      NotThemselves = [
+        "Deny",
+        ["iam:GetOpenIDConnectProvider", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListPolicyVersions", "iam:ListRolePolicies"],
+        ["arn:aws:iam::111122223333:role/github-countersign-dev-*", "arn:aws:iam::111122223333:policy/github-countersign-dev-*", "arn:aws:iam::111122223333:oidc-provider/*"],
+      ]
+      NoOtherIdentity = [
+        "Deny",
+        ["iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:CreateOpenIDConnectProvider", "iam:CreateSAMLProvider", "iam:CreateUser", "iam:UpdateLoginProfile", "sts:AssumeRole", "sts:GetFederationToken"],
+        "*",
+      ]
+      NoSigningKeys      = ["Deny", ["kms:Sign", "secretsmanager:BatchGetSecretValue"], "*"]
+      NotTheRing         = ["Deny", ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], "arn:aws:secretsmanager:*:111122223333:secret:countersign-dev/keys-*"]
+      NotTheOrganisation = ["Deny", ["account:*", "organizations:*"], "*"]
+    }
+    error_message = "what the boundary takes out"
+  }
+  assert {
+    condition     = [for s in jsondecode(aws_iam_policy.boundary.policy).Statement : s.Sid if can(s.NotAction)] == ["NotThemselves"] && !anytrue([for s in jsondecode(aws_iam_policy.boundary.policy).Statement : can(s.Condition)])
+    error_message = "a Deny that is turned round, or has a condition"
+  }
+  # Plans come from every branch; applies, images and probes from one.
+  assert {
+    condition     = { for e in ["plan-dev", "dev", "probe-dev"] : e => anytrue([for line in split("\n", output.settings) : strcontains(line, "environments/${e}/deployment-branch-policies -f name=main -f type=branch") && strcontains(line, "environments/${e} -F 'deployment_branch_policy[protected_branches]=false' -F 'deployment_branch_policy[custom_branch_policies]=true'")]) } == { plan-dev = false, dev = true, probe-dev = true }
+    error_message = "the branches of an environment"
+  }
+}
+
 run "the_least" {
   assert {
     condition     = toset(keys(output.role_arns)) == toset(["plan", "apply"])
@@ -200,4 +241,38 @@ run "what_cannot_be" {
   }
 
   expect_failures = [var.name, var.region, var.environment, var.state, var.api_id, var.zone_id]
+}
+
+# The environment `plan-dev` is where plans of `dev` run, from every branch and without anybody's approval.
+run "an_environment_of_plans" {
+  command = plan
+  variables {
+    environment = "plan-dev"
+  }
+  expect_failures = [var.environment]
+}
+
+run "an_environment_of_probes" {
+  command = plan
+  variables {
+    environment = "probe-dev"
+  }
+  expect_failures = [var.environment]
+}
+
+run "the_environment_of_releases" {
+  command = plan
+  variables {
+    environment = "release"
+  }
+  expect_failures = [var.environment]
+}
+
+# scripts/infrastructure-pipeline takes no such name.
+run "an_environment_that_begins_with_a_digit" {
+  command = plan
+  variables {
+    environment = "1dev"
+  }
+  expect_failures = [var.environment]
 }
