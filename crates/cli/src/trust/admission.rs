@@ -34,9 +34,11 @@ pub struct Admission {
     pub text: String,
 }
 
-/// Keys with several values: each may please another condition, and `ForAllValues` is what they are for.
+/// Keys with several values: each may please another condition. Most attributes of SAML are such.
 pub(super) fn has_several_values(key: &str) -> bool {
-    ["aws:tagkeys", "sts:transitivetagkeys", "aws:principalorgpaths"].contains(&key) || key.ends_with(":amr")
+    ["aws:tagkeys", "sts:transitivetagkeys", "sts:requestcontextproviders", "aws:principalorgpaths"].contains(&key)
+        || key.ends_with(":amr")
+        || (key.starts_with("saml:") && !["saml:aud", "saml:iss", "saml:sub", "saml:sub_type"].contains(&key))
 }
 
 /// The texts that one key may be: each of the outer list is enough, and in it all have to match.

@@ -94,7 +94,8 @@ fn condition_alone(condition: &Condition, findings: &mut Findings) {
         );
     }
     let severity = if of_a_token { Severity::Error } else { Severity::Warning };
-    if operator.quantifier == Quantifier::All && !has_several_values(&condition.key) {
+    // An assertion without the attribute would do, so it is no exception for SAML.
+    if operator.quantifier == Quantifier::All && (of == "saml" || !has_several_values(&condition.key)) {
         findings.add(
             severity,
             Code::ForAllValues,

@@ -144,6 +144,8 @@ fn a_condition_on_the_subject_that_goes_is_a_gain() {
 fn several_values_exclude_nothing() {
     let both = json!({ "StringEquals": { "aws:TagKeys": "a" }, "StringLike": { "aws:TagKeys": "b*" } });
     assert_eq!(count(&statements(&json!([])), &aws("444455556666", &both)), (1, 0));
+    let saml = json!({ "StringEquals": { "saml:edupersonaffiliation": "a" }, "StringLike": { "SAML:eduPersonAffiliation": "b*" } });
+    assert_eq!(count(&statements(&json!([])), &aws("444455556666", &saml)), (1, 0));
 }
 
 #[test]
