@@ -23,6 +23,10 @@ if ! answer=$(awscurl --service execute-api --region "$region" --fail-with-body 
     exit 1
 fi
 token=$(printf '%s' "$answer" | sed -n 's/.*"token":"\([^"]*\)".*/\1/p')
+if [ -z "$token" ]; then
+    printf '%s\n' "$issuer/token did not answer with a token: is it the issuer's URL?" >&2
+    exit 1
+fi
 
 if ! answer=$(printf 'header = "Authorization: Bearer %s"\n' "$token" |
     curl --config - --silent --show-error --fail-with-body --max-time 10 "$api/whoami"); then

@@ -27,4 +27,9 @@ if ! answer=$(config | curl --config - --silent --show-error --fail-with-body --
     printf '%s\n' "$answer" >&2
     exit 1
 fi
-printf '%s' "$answer" | sed -n 's/.*"token":"\([^"]*\)".*/\1/p' | tr -d '\n'
+token=$(printf '%s' "$answer" | sed -n 's/.*"token":"\([^"]*\)".*/\1/p')
+if [ -z "$token" ]; then
+    printf '%s\n' "$issuer/token did not answer with a token: is it the issuer's URL?" >&2
+    exit 1
+fi
+printf '%s' "$token"

@@ -18,12 +18,14 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import json
+import math
 import os
 import re
 import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Callable
 
@@ -76,6 +78,17 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def _check(issuer: str) -> None:
+    """A token and a signature that can be read on the way are of use to whoever reads them."""
+    try:
+        url = urllib.parse.urlsplit(issuer)
+        local = url.hostname in ("127.0.0.1", "::1", "localhost")
+    except ValueError:
+        url = local = None
+    if not url or not url.hostname or not (url.scheme == "https" or (url.scheme == "http" and local)):
+        raise TokenError(f"{issuer!r} is no issuer: an https URL is needed (http on this machine only)")
+
+
 class TokenSource:
     """Tokens for one audience. Threads may share it: one of them asks the issuer, and the others wait for its answer."""
 
@@ -90,6 +103,7 @@ class TokenSource:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        _check(issuer)
         wanted = {"audience": audience, "scope": scope, "expires_in": expires_in}
         self._body = json.dumps({name: value for name, value in wanted.items() if value is not None}).encode()
         self._url = f"{issuer}/token"
@@ -141,7 +155,9 @@ class TokenSource:
         try:
             with self._opener.open(request, timeout=TIMEOUT) as response:
                 answer = json.load(response)
-            value, life = str(answer["token"]), float(answer["expires_in"])
+            value, life = answer["token"], float(answer["expires_in"])
+            if not (isinstance(value, str) and value and 0 < life < math.inf):
+                raise ValueError("no token, or one without a life")
         except urllib.error.HTTPError as error:
             with error:
                 raise self._fault(error) from None

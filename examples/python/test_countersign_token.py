@@ -202,12 +202,19 @@ class TokenSourceTest(unittest.TestCase):
             self.source().token()
 
     def test_what_is_no_answer_of_an_issuer_is_said_and_not_shown(self):
-        for content in (b"<html>eyJ", b"[]", b'{"token":"eyJ"}', b'{"token":"eyJ","expires_in":"soon"}'):
+        # The last two would be handed out as text, and be kept for ever.
+        wrong = (b'{"token":["eyJ"],"expires_in":60}', b'{"token":"eyJ","expires_in":Infinity}')
+        for content in (b"<html>eyJ", b"[]", b'{"token":"eyJ"}', b'{"token":"eyJ","expires_in":"soon"}', *wrong):
             self.gate.instead = [(200, {}, content)]
             with self.assertRaises(TokenError) as caught:
                 self.source().token()
             self.assertIn("is it the issuer's URL?", str(caught.exception))
             self.assertNotIn("eyJ", str(caught.exception))
+
+    def test_neither_a_signature_nor_a_token_travels_in_the_clear(self):
+        for issuer in ("http://tokens.acme.com", "tokens.acme.com", "file:///etc/hosts", "https://[::1", ""):
+            with self.assertRaisesRegex(TokenError, "is no issuer: an https URL is needed"):
+                TokenSource(issuer)
 
     def test_nobody_there_is_unavailable(self):
         gone = Gate()

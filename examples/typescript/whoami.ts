@@ -36,7 +36,9 @@ export async function token(issuer: string, audience: string): Promise<{ token: 
   const signal = AbortSignal.timeout(10_000);
   const answer = await fetch(url, { method: "POST", headers, body, redirect: "error", signal });
   if (!answer.ok) throw new Error(`no token: HTTP status ${answer.status}: ${await answer.text()}`);
-  return (await answer.json()) as { token: string; expires_in: number };
+  const given = (await answer.json()) as { token: string; expires_in: number };
+  if (typeof given?.token !== "string") throw new Error("no token in the answer: is it the issuer's URL?");
+  return given;
 }
 
 async function whoami(api: string, bearer: string): Promise<string> {

@@ -115,6 +115,9 @@ fn life(place: &Place) {
         assert!(revoked.stderr.contains(&part), "{part}: {}", revoked.stderr);
     }
     assert_eq!(place.kid("signing"), heir);
+    // One thumbprint in 64 begins with a hyphen.
+    let hyphen = place.run(&["revoke", "--kid", "-nobody-s", "--yes"]);
+    assert_eq!(hyphen.code, 1, "{}", hyphen.stderr);
     let unknown = place.run(&["revoke", "--kid", "nobody-s", "--yes"]);
     assert!(unknown.code == 1 && unknown.stderr.contains("no key nobody-s"), "{}", unknown.stderr);
 

@@ -125,7 +125,7 @@ pub struct RevokeArgs {
     #[command(flatten)]
     place: Place,
     /// The key's id
-    #[arg(long, value_name = "KID", value_parser = key_id)]
+    #[arg(long, value_name = "KID", value_parser = key_id, allow_hyphen_values = true)]
     kid: KeyId,
     /// Do not ask
     #[arg(long)]
@@ -141,7 +141,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     pem: PathBuf,
     /// The id that the key is already published under [default: its RFC 7638 thumbprint]
-    #[arg(long, value_name = "KID", value_parser = key_id)]
+    #[arg(long, value_name = "KID", value_parser = key_id, allow_hyphen_values = true)]
     kid: Option<KeyId>,
 }
 

@@ -34,6 +34,13 @@ pub struct Admission {
     pub text: String,
 }
 
+/// Keys with several values: each may please another condition. Most attributes of SAML are such.
+pub(super) fn has_several_values(key: &str) -> bool {
+    ["aws:tagkeys", "sts:transitivetagkeys", "sts:requestcontextproviders", "aws:principalorgpaths"].contains(&key)
+        || key.ends_with(":amr")
+        || (key.starts_with("saml:") && !["saml:aud", "saml:iss", "saml:sub", "saml:sub_type"].contains(&key))
+}
+
 /// The texts that one key may be: each of the outer list is enough, and in it all have to match.
 pub(super) type Alternatives<'a> = Vec<Vec<&'a Pattern>>;
 
@@ -60,10 +67,20 @@ impl Admission {
         principals.into_iter().map(one).collect()
     }
 
+    /// Is what [`Self::alternatives`] says of this key all that is demanded of it, and not more than gets in?
+    pub(super) fn says_all_of(&self, key: &str) -> bool {
+        let on = || self.conditions.iter().filter(|condition| condition.key == key && condition.demands().is_some());
+        let pairs = on().try_fold(1_usize, |so_far, condition| so_far.checked_mul(condition.values.len()));
+        on().count() < 2
+            || (on().all(|condition| condition.operator.quantifier == Quantifier::One)
+                && !has_several_values(key)
+                && pairs.is_some_and(|pairs| pairs <= COMBINATIONS))
+    }
+
     /// What this key of the request may be; none if nothing demands anything of it.
     pub(super) fn alternatives(&self, key: &str) -> Option<Alternatives<'_>> {
         let on = || self.conditions.iter().filter(|condition| condition.key == key);
-        let one = |condition: &&Condition| condition.operator.quantifier == Quantifier::One;
+        let one = |condition: &&Condition| condition.operator.quantifier == Quantifier::One && !has_several_values(key);
         let demands: Vec<&[Pattern]> = if on().any(|condition| one(&condition) && condition.demands().is_some()) {
             on().filter(one).filter_map(Condition::demands).collect()
         } else {
@@ -80,8 +97,12 @@ impl Admission {
                 list.iter().map(move |more| {
                     let mut both = have.clone();
                     // One of the two says it already, or both have to be kept.
-                    if !both.iter().any(|pattern| within(&[pattern], &[more]) == Within::Yes) {
-                        both.retain(|pattern| within(&[more], &[pattern]) != Within::Yes);
+                    let says = |one: &Pattern, other: &Pattern| {
+                        // What has a wildcard is never a single text, which would take long to find out.
+                        (one.is_plain() || !other.is_plain()) && within(&[one], &[other]) == Within::Yes
+                    };
+                    if !both.iter().any(|pattern| says(pattern, more)) {
+                        both.retain(|pattern| !says(more, pattern));
                         both.push(more);
                     }
                     both

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::admission::{Admission, written};
+use super::admission::{Admission, has_several_values, written};
 use super::condition::{Condition, Quantifier};
 use super::document::{Policy, Statement};
 use super::finding::Code;
@@ -44,6 +44,11 @@ pub struct Change {
 /// Why two files cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Incomparable {
+    /// Two roles of one name, of two accounts for instance.
+    #[error(
+        "the {0} file has several roles {1:?}, so it is not known which to compare: give one account's roles at a time"
+    )]
+    SameName(&'static str, String),
     /// Which of two equal names counts depends on the reader.
     #[error("the {0} policy cannot be read in one way only: {1}")]
     Ambiguous(&'static str, String),
@@ -83,7 +88,12 @@ fn sides(which: &'static str, inputs: &[Input]) -> Result<Vec<Side>, Incomparabl
         let admitted = Admission::of(&policy);
         Ok(Side { role: input.role.clone(), account: input.account.clone(), policy, admitted })
     };
-    inputs.iter().map(side).collect()
+    let sides = inputs.iter().map(side).collect::<Result<Vec<_>, _>>()?;
+    let mut names = BTreeSet::new();
+    match sides.iter().find(|side| !names.insert(&side.role)) {
+        Some(twice) => Err(Incomparable::SameName(which, twice.role.clone().unwrap_or_default())),
+        None => Ok(sides),
+    }
 }
 
 fn compare(old: Option<&Side>, new: Option<&Side>, diff: &mut Diff) {
@@ -127,7 +137,7 @@ fn missing(of: Option<&Side>, by: Option<&Side>, lost: bool) -> Vec<Change> {
 impl Admission {
     fn lets_in_somebody(&self) -> bool {
         let excluded = |condition: &Condition| self.alternatives(&condition.key).is_some_and(|any| any.is_empty());
-        !matches!(self.principal, Principal::Deleted(_)) && !self.conditions.iter().any(excluded)
+        !self.conditions.iter().any(excluded)
     }
 }
 
@@ -158,13 +168,18 @@ fn covered(one: &Admission, by: &[Admission], account: Option<&str>) -> Result<(
         return only("the other policy does not let them call all of it");
     }
     let subject = one.provider().map(|provider| format!("{}:sub", provider.host));
-    let on_subject = |condition: &Condition| Some(&condition.key) == subject.as_ref() && condition.demands().is_some();
-    let implied_by_one = |condition: &Condition| on_subject(condition) || implied(condition, one);
-    let alike: Vec<&Admission> =
-        acting.iter().filter(|other| other.conditions.iter().all(implied_by_one)).copied().collect();
+    // The subjects of several are put together below, where they are all that is demanded of it.
+    let put_together = |other: &Admission, condition: &Condition| {
+        subject.as_ref().is_some_and(|key| *key == condition.key && other.says_all_of(key))
+            && condition.demands().is_some()
+    };
+    let missed = |other: &&Admission| {
+        other.conditions.iter().find(|condition| !put_together(other, condition) && !implied(condition, one)).cloned()
+    };
+    let alike: Vec<&Admission> = acting.iter().filter(|other| missed(other).is_none()).copied().collect();
     if alike.is_empty() {
-        let demands = acting.iter().flat_map(|other| &other.conditions).find(|condition| !implied_by_one(condition));
-        let demands = demands.map(ToString::to_string).unwrap_or_default();
+        let demands = acting.iter().find_map(missed);
+        let demands = demands.map(|condition| condition.to_string()).unwrap_or_default();
         return Err((format!("the other policy demands more: {demands}"), None));
     }
     let Some(theirs) = alike.iter().map(|other| other.claim("sub")).collect::<Option<Vec<_>>>() else {
@@ -229,6 +244,16 @@ fn implied(condition: &Condition, one: &Admission) -> bool {
     }
     let compares = operator.compares().is_some() && !operator.negated && operator.quantifier != Quantifier::All;
     let values: Vec<&Pattern> = condition.values.iter().collect();
+    if operator.negated
+        && operator.compares().is_some()
+        && operator.quantifier == Quantifier::One
+        && !has_several_values(&condition.key)
+    {
+        // None of what `one` lets in is what it must not be.
+        let apart =
+            |all: &Vec<&Pattern>| values.iter().all(|value| within(&[&all[..], &[value]].concat(), &[]) == Within::Yes);
+        return one.alternatives(&condition.key).is_some_and(|any| any.iter().all(apart));
+    }
     compares
         && one.alternatives(&condition.key).is_some_and(|any| any.iter().all(|all| within(all, &values) == Within::Yes))
 }

@@ -94,6 +94,10 @@ impl Statement {
         let mut nameless = value.clone();
         nameless.as_object_mut().and_then(|members| members.remove("Sid"));
         statement.text = nameless.to_string();
+        if !variables && statement.text.contains("${") {
+            // The same words mean something else there.
+            statement.text.insert_str(0, "in the older language ");
+        }
         let Value::Object(members) = value else {
             findings.error(Code::Malformed, "a statement is a JSON object");
             statement.understood = false;

@@ -127,8 +127,15 @@ fn document(place: &Place, issuer: &IssuerUrl, more_actions: &[&str], demands: V
 fn issuer(flag: &'static str, url: &str) -> Result<IssuerUrl, Fault> {
     let issuer = IssuerUrl::new(url).map_err(|fault| Fault::new(flag, url, fault.to_string()))?;
     let host = url.trim_start_matches("https://").split('/').next().unwrap_or_default();
-    if host.contains([':', '[']) {
+    if host.contains([':', '[']) || host.parse::<std::net::Ipv4Addr>().is_ok() {
         return Err(Fault::new(flag, url, "IAM takes no port and no address for an OIDC provider"));
+    }
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) || url.contains('*') {
+        return Err(Fault::new(
+            flag,
+            url,
+            "no token has this `iss`: a host is in small letters, and no * stands in it",
+        ));
     }
     Ok(issuer)
 }

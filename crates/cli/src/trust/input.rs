@@ -45,6 +45,10 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Input>, Unreadable> {
         let (document, inner) = document(&value, "in the file")?;
         return Ok(vec![bare(document, twice.or(inner))]);
     }
+    // A policy with a role beside its statements is not passed over for the role.
+    if value.get("Statement").is_some() {
+        return Ok(vec![bare(value, twice)]);
+    }
     if value.get("AssumeRolePolicyDocument").is_some() {
         return Ok(vec![role(&value, twice)?]);
     }
@@ -55,7 +59,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Input>, Unreadable> {
     if let Some(roles) = list {
         return roles.iter().map(|one| role(one, twice.clone())).collect();
     }
-    if value.get("Statement").is_some() || value.get("Version").is_some() {
+    if value.get("Version").is_some() {
         return Ok(vec![bare(value, twice)]);
     }
     Err(Unreadable::NoPolicy)

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::admission::Admission;
+use super::admission::{Admission, has_several_values};
 use super::condition::{Condition, Quantifier};
 use super::document::{Policy, Statement};
 use super::finding::{Code, Finding, Findings, Severity};
@@ -28,9 +28,6 @@ pub struct Report {
     /// What was found.
     pub findings: Vec<Finding>,
 }
-
-/// Keys with several values: `ForAllValues` is what they are for.
-const MULTIVALUED: &[&str] = &["aws:tagkeys", "sts:transitivetagkeys", "aws:principalorgpaths"];
 
 /// Looks at one policy.
 pub fn lint(input: &Input) -> Report {
@@ -97,7 +94,8 @@ fn condition_alone(condition: &Condition, findings: &mut Findings) {
         );
     }
     let severity = if of_a_token { Severity::Error } else { Severity::Warning };
-    if operator.quantifier == Quantifier::All && !MULTIVALUED.contains(&condition.key.as_str()) && claim != "amr" {
+    // An assertion without the attribute would do, so it is no exception for SAML.
+    if operator.quantifier == Quantifier::All && (of == "saml" || !has_several_values(&condition.key)) {
         findings.add(
             severity,
             Code::ForAllValues,
@@ -208,7 +206,8 @@ fn exact(alternatives: Option<&super::admission::Alternatives<'_>>) -> bool {
 
 /// Whether some alternative lets every text through.
 fn lets_all(alternatives: &super::admission::Alternatives<'_>) -> bool {
-    let any = Pattern::new("*", Compare::Like, false);
+    // No claim is empty.
+    let any = Pattern::new("?*", Compare::Like, false);
     alternatives.iter().any(|all| all.iter().all(|pattern| within(&[&any], &[pattern]) == Within::Yes))
 }
 

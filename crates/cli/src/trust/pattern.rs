@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// How many states are looked at before the answer is `Unknown`. Patterns as people write them need some dozens.
-const BUDGET: usize = 2_000;
+/// How many positions are looked at before the answer is `Unknown`. Patterns as people write them need some thousands.
+const BUDGET: usize = 400_000;
 
 /// How a value is compared with a key of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +133,7 @@ pub fn within(all: &[&Pattern], any: &[&Pattern]) -> Within {
     let mut from = Trail::new();
     from.insert(start.clone(), None);
     let mut open = VecDeque::from([start]);
+    let mut work = 0;
     while let Some(state) = open.pop_front() {
         let (left, right) = &state;
         let all_end = (0..all.len()).all(|index| ended(all, left, index));
@@ -143,7 +144,8 @@ pub fn within(all: &[&Pattern], any: &[&Pattern]) -> Within {
         if right.iter().any(|(index, at)| tokens(any, *index).get(*at..) == Some(&[Token::Run])) {
             continue;
         }
-        if from.len() > BUDGET {
+        work += alphabet.len() * (left.len() + right.len());
+        if work > BUDGET {
             return Within::Unknown;
         }
         for character in &alphabet {

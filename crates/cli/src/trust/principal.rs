@@ -186,12 +186,12 @@ impl Principal {
     }
 }
 
-fn is_account(text: &str) -> bool {
+pub(super) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Service, account and resource of an ARN.
-pub(super) fn arn(text: &str) -> Option<(&str, &str, &str)> {
+fn arn(text: &str) -> Option<(&str, &str, &str)> {
     let mut parts = text.splitn(6, ':');
     let (arn, _partition, service) = (parts.next()?, parts.next()?, parts.next()?);
     let (_region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);

@@ -89,6 +89,8 @@ impl Reading {
                 "" if wild(rest) => self.any("any repository of GitHub", MEND),
                 _ if wild(owner) && !wild(name) && after.is_empty() => self.owner_wide(name, MEND),
                 begun if wild(name) => self.prefix(begun, '/', MEND),
+                // The wildcard goes on over the repository to the colon after it.
+                _ if wild(owner) && owner.contains(':') => self.owner_wide(name, MEND),
                 _ if wild(owner) => self.github_repository(owner, after, MEND),
                 _ if wild(after) => self.owner_wide(name, MEND),
                 _ => self.form(form, EXPECTED),
@@ -153,6 +155,18 @@ impl Reading {
         }
         if wild(name) {
             return self.prefix(&format!("{owner_name}/{}", head(name)), ':', mend);
+        }
+        // With nothing after the last wildcard, a branch that is named like the end of it will do.
+        if wild(owner) && wild(repository) && context.is_empty() {
+            return self.owner_wide(owner_name, mend);
+        }
+        let plain = |character: &char| character.is_ascii_alphanumeric() || "-_.".contains(*character);
+        if let Some(odd) = owner_name.chars().chain(name.chars()).find(|character| !plain(character)) {
+            self.fault(
+                Severity::Warning,
+                Code::SubjectForm,
+                format!("no owner or repository of GitHub has the character {} in its name, whatever it looks like: nobody has this subject", odd.escape_unicode()),
+            );
         }
         if name.is_empty() || (context.is_empty() && !wild(repository)) {
             return self.form(&format!("repo:{owner}/{after}"), "repo:OWNER/REPOSITORY:CONTEXT");

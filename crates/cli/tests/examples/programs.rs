@@ -1,6 +1,8 @@
 //! Each client gets a token and calls the API with it; says what the issuer says when there is no token, and what the API
 //! says when the token is not for it; and shows the token to nobody.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -46,8 +48,33 @@ pub(crate) fn assert_client(client: impl Fn(&Serve, &str) -> Command) {
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""), "{}", text(&output.stderr));
     assert!(!output.stderr.is_empty());
 
+    // Somebody answers who is no issuer.
+    let output = run(client(&serve, PERSON).args([&no_issuer(), "warehouse-api", api.origin()]));
+    let stderr = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""), "{stderr}");
+    assert!(stderr.contains("is it the issuer's URL?"), "{stderr}");
+
     let log = api.wrote("stderr");
     assert!(log.contains("GET /whoami") && !log.contains("eyJ"), "{log}");
+}
+
+/// Where one request is answered with 200 and no token.
+fn no_issuer() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let origin = format!("http://{}", listener.local_addr().expect("it is bound"));
+    std::thread::spawn(move || -> std::io::Result<()> {
+        let mut request = BufReader::new(listener.accept()?.0);
+        let (mut line, mut length) = (String::new(), 0);
+        while request.read_line(&mut line)? > 2 {
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            line.clear();
+        }
+        request.read_exact(&mut vec![0; length])?;
+        request.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+    });
+    origin
 }
 
 /// The curl script takes credentials from variables, as curl has no idea of profiles.

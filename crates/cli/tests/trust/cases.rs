@@ -209,6 +209,18 @@ fn github_mistakes() -> Vec<Case> {
         ("pull requests", github("StringEquals", &json!("repo:acme@1/app@2:pull_request"))),
         ("ids left open", github("StringLike", &json!("repo:acme@*/app@*:ref:refs/heads/main"))),
         ("an owner's id left open, any repository", github("StringLike", &json!("repo:acme@*"))),
+        (
+            "an owner's id left open, any repository's branch",
+            github("StringLike", &json!("repo:acme@*:ref:refs/heads/main")),
+        ),
+        (
+            "ids left open without a context: a branch x/app@y of another repository will do",
+            github("StringLike", &json!("repo:acme@*/app@*")),
+        ),
+        (
+            "a letter that only looks like one (Cyrillic)",
+            github("StringEquals", &json!("repo:\u{430}cme/app:ref:refs/heads/main")),
+        ),
         ("a repository's id left open, any event", github("StringLike", &json!("repo:acme@1/app@*"))),
         ("a branch without refs/heads", github("StringEquals", &json!("repo:acme@1/app@2:ref:main"))),
         ("a repository without context", github("StringEquals", &json!("repo:acme/app"))),
@@ -289,6 +301,20 @@ fn github_mistakes() -> Vec<Case> {
             web(
                 GITHUB,
                 &json!({ "StringLike": { "aud": "*" }, "StringEquals": { "sub": "repo:acme@1/app@2:environment:prod" } }),
+            ),
+        ),
+        (
+            "any audience that is not empty",
+            web(
+                GITHUB,
+                &json!({ "StringLike": { "aud": "?*" }, "StringEquals": { "sub": "repo:acme@1/app@2:environment:prod" } }),
+            ),
+        ),
+        (
+            "a pattern of audiences",
+            web(
+                GITHUB,
+                &json!({ "StringLike": { "aud": "*amazonaws.com" }, "StringEquals": { "sub": "repo:acme@1/app@2:environment:prod" } }),
             ),
         ),
     ]
@@ -441,6 +467,24 @@ fn other_providers() -> Vec<Case> {
             web(COGNITO, &json!({ "ForAnyValue:StringLike": { "amr": "authenticated" } })),
         ),
         (
+            "Cognito, the pools of a region",
+            web(
+                COGNITO,
+                &json!({ "StringLike": { "aud": "eu-central-1:*" }, "ForAnyValue:StringLike": { "amr": "authenticated" } }),
+            ),
+        ),
+        (
+            "Facebook, any app",
+            web("graph.facebook.com", &json!({ "StringLike": { "app_id": "*" }, "StringEquals": { "id": "1" } })),
+        ),
+        (
+            "a wildcard in a provider",
+            web(
+                "arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/*",
+                &json!({ "StringEquals": { "aud": "sts.amazonaws.com", "sub": "system:serviceaccount:prod:app" } }),
+            ),
+        ),
+        (
             "Cognito, guests",
             web(
                 COGNITO,
@@ -543,6 +587,57 @@ fn principals() -> Vec<Case> {
             aws("*", &json!({ "StringEqualsIfExists": { "aws:PrincipalOrgID": "o-a1b2c3d4e5" } })),
         ),
         (
+            "everyone with a tag, which every account can set",
+            aws("*", &json!({ "StringEquals": { "aws:PrincipalTag/team": "x" } })),
+        ),
+        (
+            "everyone with a session name, which callers choose",
+            aws("*", &json!({ "StringLike": { "aws:userid": "*:alice" } })),
+        ),
+        (
+            "everyone with a role of this name",
+            aws("*", &json!({ "ArnLike": { "aws:PrincipalArn": "arn:aws:iam::*:role/deploy" } })),
+        ),
+        (
+            "everyone with a role path that looks like an account (StringLike goes on over colons)",
+            aws("*", &json!({ "StringLike": { "aws:PrincipalArn": "arn:*:iam::111122223333:role/deploy" } })),
+        ),
+        (
+            "everyone of accounts with twelve digits",
+            aws("*", &json!({ "StringLike": { "aws:PrincipalAccount": "????????????" } })),
+        ),
+        (
+            "everyone of the organisation that they are of",
+            aws("*", &json!({ "StringEquals": { "aws:PrincipalOrgID": "${aws:PrincipalOrgID}" } })),
+        ),
+        (
+            "everyone of the role's own organisation",
+            aws("*", &json!({ "StringEquals": { "aws:PrincipalOrgID": "${aws:ResourceOrgID}" } })),
+        ),
+        (
+            "one role of one account, and all sessions of another by its id",
+            policy(&json!([
+                { "Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole", "Condition": { "ArnLike": { "aws:PrincipalArn": "arn:*:iam::444455556666:role/deploy-*" } } },
+                { "Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole", "Condition": { "StringLike": { "aws:userid": "AROAEXAMPLE1234567890:*" } } },
+            ])),
+        ),
+        (
+            "an external id of any text",
+            aws("arn:aws:iam::444455556666:root", &json!({ "StringLike": { "sts:ExternalId": "?*" } })),
+        ),
+        (
+            "a service for the topics of any account",
+            service("sns.amazonaws.com", &json!({ "ArnLike": { "aws:SourceArn": "arn:aws:sns:*:*:*" } })),
+        ),
+        (
+            "a service for any bucket",
+            service("s3.amazonaws.com", &json!({ "ArnLike": { "aws:SourceArn": "arn:aws:s3:::acme-*" } })),
+        ),
+        (
+            "a service for one bucket",
+            service("s3.amazonaws.com", &json!({ "ArnLike": { "aws:SourceArn": "arn:aws:s3:::acme-logs/*" } })),
+        ),
+        (
             "an account's root",
             policy(&json!([{ "Effect": "Allow", "Principal": { "AWS": "111122223333" }, "Action": "sts:AssumeRole" }])),
         ),
@@ -617,6 +712,7 @@ fn documents() -> Vec<Case> {
         ("members that stand twice", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:role/x"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"a"}},"Condition":{"StringEquals":{"sts:ExternalId":"b"}}}]}"#.to_owned()),
         ("a key twice in different letter case", aws("arn:aws:iam::444455556666:role/x", &json!({ "StringEquals": { "sts:ExternalId": "a", "sts:externalid": "b" } }))),
         ("unknown elements, a resource", json!({ "Version": "2012-10-17", "Statment": [], "Statement": { "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::444455556666:role/x" }, "Action": "sts:AssumeRole", "Resource": "*", "condition": {} } }).to_string()),
+        ("a good role beside the statements of a bad policy", json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole" }, "Role": { "AssumeRolePolicyDocument": { "Version": "2012-10-17", "Statement": [statement] } } }).to_string()),
         ("no version", json!({ "Statement": [statement] }).to_string()),
         ("a version that there is not", json!({ "Version": "2026-01-01", "Statement": [statement] }).to_string()),
         ("no statement", json!({ "Version": "2012-10-17" }).to_string()),

@@ -92,7 +92,8 @@ fn conditions_actions_and_principals_count() {
         (&aws(role, &json!({})), &aws("arn:aws:iam::444455556666:role/y", &json!({})), (1, 1)),
         (&aws("*", &json!({})), &aws(role, &json!({})), (0, 1)),
         (&aws(role, &json!({})), &aws("444455556666", &json!({})), (1, 1)),
-        (&aws("AROAEXAMPLE123456789", &json!({})), &statements(&json!([])), (0, 0)),
+        // Whether the principal of an id is gone, a file does not tell.
+        (&aws("AROAEXAMPLE123456789", &json!({})), &statements(&json!([])), (0, 1)),
         (&statements(&json!([])), &external("a"), (1, 0)),
     ] {
         assert_eq!(count(old, new), expected, "{old}\n{new}");
@@ -105,6 +106,58 @@ fn conditions_actions_and_principals_count() {
     // A statement that excludes itself lets in nobody, so nobody gains.
     let nobody = json!({ "StringEquals": { "sts:ExternalId": "a" }, "StringLike": { "sts:ExternalId": "b*" } });
     assert_eq!(count(&statements(&json!([])), &aws(role, &nobody)), (0, 0));
+}
+
+/// Of several conditions on one key all have to hold, and none of them is forgotten on the side of those who may.
+#[test]
+fn a_condition_on_the_subject_that_goes_is_a_gain() {
+    let sub = "token.actions.githubusercontent.com:sub";
+    let with = |more: &[(&str, Value)]| {
+        let mut policy: Value = serde_json::from_str(&like(&json!("repo:a/*"))).unwrap();
+        for (operator, values) in more {
+            policy["Statement"][0]["Condition"][*operator][sub] = values.clone();
+        }
+        policy.to_string()
+    };
+    let one = json!("repo:a/b:ref:refs/heads/main");
+    let many = |end: &str| (0..9).map(|n| format!("repo:a/b:ref:refs/heads/{n}{end}")).collect::<Vec<_>>();
+    let (wide, narrow) = (json!(many("*")), json!(many("x")));
+    for (old, new) in [
+        (with(&[("ForAnyValue:StringEquals", one.clone())]), with(&[])),
+        (with(&[("ForAnyValue:StringLike", one.clone()), ("ForAnyValue:StringEquals", one)]), with(&[])),
+        (
+            with(&[("StringEqualsIgnoreCase", narrow.clone()), ("StringLike", wide.clone())]),
+            with(&[("StringEqualsIgnoreCase", narrow.clone()), ("StringLike", json!("*"))]),
+        ),
+        (with(&[("StringEquals", narrow), ("StringLike", wide.clone())]), with(&[("StringLike", wide)])),
+        (with(&[("StringNotLike", json!("*:pull_request"))]), with(&[])),
+    ] {
+        assert_eq!(count(&old, &new), (1, 0), "{old}\n{new}");
+    }
+    // What it must not be, and is not.
+    let narrow = with(&[("StringLike", json!("repo:a/b:ref:refs/heads/main"))]);
+    assert_eq!(count(&with(&[("StringNotLike", json!("*:pull_request"))]), &narrow), (0, 1));
+}
+
+/// A key with several values may please conditions that no single value would.
+#[test]
+fn several_values_exclude_nothing() {
+    let both = json!({ "StringEquals": { "aws:TagKeys": "a" }, "StringLike": { "aws:TagKeys": "b*" } });
+    assert_eq!(count(&statements(&json!([])), &aws("444455556666", &both)), (1, 0));
+    let saml = json!({ "StringEquals": { "saml:edupersonaffiliation": "a" }, "StringLike": { "SAML:eduPersonAffiliation": "b*" } });
+    assert_eq!(count(&statements(&json!([])), &aws("444455556666", &saml)), (1, 0));
+}
+
+#[test]
+fn the_language_of_a_policy_counts() {
+    let of = |version: &str, effect: &str| {
+        let own = json!({ "StringEquals": { "aws:PrincipalAccount": "${aws:PrincipalAccount}" } });
+        json!({ "Version": version, "Statement": [{ "Effect": effect, "Principal": "*", "Action": "sts:AssumeRole", "Condition": own }] }).to_string()
+    };
+    for effect in ["Allow", "Deny"] {
+        assert_eq!(between(&of("2008-10-17", effect), &of("2012-10-17", effect)).gains.len(), 1, "{effect}");
+        assert_eq!(count(&of("2008-10-17", effect), &of("2008-10-17", effect)), (0, 0), "{effect}");
+    }
 }
 
 /// In another account, a role that is named gets no more than one whose account is.
@@ -170,6 +223,9 @@ fn roles_are_compared_by_name() {
         (roles(&found.gains), roles(&found.losses)),
         (vec!["b".into(), "c".into()], vec!["a".into(), "b".to_owned()])
     );
+
+    let two = list(&json!([role("a", "repo:a/b:pull_request"), role("a", "repo:a/b:environment:x")]));
+    assert!(diff(&old, &two).unwrap_err().to_string().starts_with("the new file has several roles \"a\""));
 
     let twice = input(r#"{"Version":"2012-10-17","Statement":[],"Statement":[]}"#);
     assert!(diff(&[twice], &old).unwrap_err().to_string().starts_with("the old policy cannot be read in one way only"));

@@ -404,6 +404,12 @@ fn what_could_mean_more_than_it_says_is_refused() {
     };
     assert!(elsewhere.document(&place()).unwrap_err().to_string().contains("STS tells job_workflow_ref"));
     for issuer in [
+        "https://TOKEN.actions.githubusercontent.com",
+        "https://token.actions.githubusercontent.com/*",
+        "https://token.actions.githubusercontent.com/acme/app",
+        "https://token.actions.acme.ghe.com/acme",
+        "https://gitlab.com",
+        "https://10.0.0.1/_services/token",
         "http://token.actions.githubusercontent.com",
         "https://a.b:8443",
         "https://a.b/",

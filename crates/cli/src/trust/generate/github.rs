@@ -27,6 +27,17 @@ impl GitHub {
     /// Writes the policy.
     pub fn document(&self, place: &Place) -> Result<Document, Fault> {
         let issuer = issuer("--issuer", &self.issuer)?;
+        let name = issuer.as_str().trim_start_matches("https://");
+        let (host, path) = name.split_once('/').unwrap_or((name, ""));
+        let github = (host == "token.actions.githubusercontent.com" && !path.contains('/'))
+            || (host.starts_with("token.actions.") && host.ends_with(".ghe.com") && path.is_empty());
+        if !github && path != "_services/token" {
+            return Err(Fault::new(
+                "--issuer",
+                &self.issuer,
+                "GitHub's are https://token.actions.githubusercontent.com, with an enterprise's /SLUG or without, https://token.actions.NAME.ghe.com and, of a server, https://HOST/_services/token",
+            ));
+        }
         let contexts = self.contexts()?;
         let mut subjects = Vec::new();
         for repository in &self.repositories {
@@ -35,10 +46,7 @@ impl GitHub {
         }
         let mut demands = vec![audience(&self.audience)?, Demand::new("sub", subjects)];
         if let Some(first) = self.reusable_workflows.first() {
-            let host = self.issuer.trim_start_matches("https://").split('/').next().unwrap_or_default();
-            let told = host == "token.actions.githubusercontent.com"
-                || (host.starts_with("token.actions.") && host.ends_with(".ghe.com"));
-            if !told {
+            if !github {
                 return Err(Fault::new(
                     "--reusable-workflow",
                     first,

@@ -1,12 +1,16 @@
 //! Principals of AWS: everyone, accounts, roles and users, services.
 
 use super::super::admission::Admission;
+use super::super::condition::Condition;
 use super::super::finding::{Code, Findings, Severity};
 use super::super::input::Input;
-use super::super::principal::{Principal, arn};
+use super::super::pattern::{Compare, Pattern, WILD};
+use super::super::principal::{Principal, is_account};
 
 /// Keys that say whose principal calls.
-const WHOSE: &[&str] = &["aws:principalarn", "aws:principalaccount", "aws:userid", "aws:principaltag/"];
+const WHOSE: &[&str] = &["aws:principalarn", "aws:principalaccount", "aws:userid"];
+/// Tags are written by the principal's own account: they say which of its principals it is, and not whose.
+const TAGS: &[&str] = &["aws:principaltag/"];
 /// Keys that say of which organisation they are.
 const ORGANIZATION: &[&str] = &["aws:principalorgid", "aws:principalorgpaths"];
 /// Keys that say on whose behalf a service calls.
@@ -23,7 +27,7 @@ pub(super) fn look(admission: &Admission, input: &Input, findings: &mut Findings
         Principal::Everyone => everyone(admission, findings),
         Principal::Account(account) => {
             let eased = demands(admission, &["sts:externalid"]) || input.account.as_ref() == Some(account);
-            if !demands(admission, WHOSE) {
+            if !demands(admission, WHOSE) && !demands(admission, TAGS) {
                 findings.add(
                     if eased { Severity::Note } else { Severity::Warning },
                     Code::AccountRoot,
@@ -46,32 +50,48 @@ pub(super) fn look(admission: &Admission, input: &Input, findings: &mut Findings
     }
 }
 
-/// Does a condition demand something of one of these keys?
+/// Does a condition demand one of these keys, with values that no stranger's can be?
 fn demands(admission: &Admission, keys: &[&str]) -> bool {
     admission.conditions.iter().any(|condition| {
         let named = |key: &&str| condition.key == **key || (key.ends_with('/') && condition.key.starts_with(*key));
-        let binding = condition.operator.names() && !condition.operator.holds_without_key();
+        let operator = condition.operator;
         keys.iter().any(named)
-            && binding
-            && condition.values.iter().all(|value| keeps_out(&condition.key, value.written()))
+            && operator.names()
+            && !operator.holds_without_key()
+            && condition.values.iter().all(|value| pins(condition, value))
     })
 }
 
-/// Does this value keep anybody out whom strangers could be? A wildcard for the account or the organisation does not.
-fn keeps_out(key: &str, value: &str) -> bool {
-    let wild = |text: &str| text.contains(['*', '?']);
-    match key {
-        "aws:principalarn" | "aws:sourcearn" => arn(value).is_some_and(|(_, account, _)| !wild(account)),
-        "aws:principalorgpaths" | "aws:sourceorgpaths" => !wild(value.split('/').next().unwrap_or_default()),
-        "aws:userid" => !wild(value.split(':').next().unwrap_or_default()),
-        key if key.starts_with("aws:principaltag/") => value.chars().any(|character| character != '*'),
-        _ => !wild(value),
+/// Does this value leave no room for a stranger? What says whose it is has to stand there without a wildcard.
+fn pins(condition: &Condition, value: &Pattern) -> bool {
+    // The role's own account and organisation, as far as STS tells them.
+    let own = ["${aws:ResourceAccount}", "${aws:ResourceOrgID}"];
+    if own.iter().any(|own| own.eq_ignore_ascii_case(value.written())) {
+        return true;
+    }
+    let of_arns = condition.operator.compares().is_none();
+    let form = if of_arns { Pattern::new(value.written(), Compare::Like, true).form() } else { value.form() };
+    let head = form.split(WILD).next().unwrap_or_default();
+    // In an ARN the wildcards of one part end at the colon; in a text they may go on over it.
+    let part = |number: usize| if of_arns { &form } else { head }.splitn(6, ':').nth(number).unwrap_or_default();
+    match condition.key.as_str() {
+        // A bucket's has no account: then it is the bucket that has to stand there.
+        "aws:sourcearn" if part(4).is_empty() => {
+            let resource = part(5);
+            !resource.is_empty()
+                && (head == form || head.splitn(6, ':').nth(5).is_some_and(|begun| begun.contains('/')))
+        }
+        "aws:principalarn" | "aws:sourcearn" => is_account(part(4)),
+        "aws:principalorgpaths" | "aws:sourceorgpaths" => head.contains('/'),
+        // An id of 21 characters, a colon and the session's name, which the caller chooses.
+        "aws:userid" => head == form || head.contains(':') || head.len() >= 20,
+        key if key.starts_with("aws:principaltag/") => !head.is_empty(),
+        _ => head == form,
     }
 }
 
 fn everyone(admission: &Admission, findings: &mut Findings) {
-    // A tag says nothing here: everybody tags the principals of their own account.
-    if demands(admission, &["aws:principalarn", "aws:principalaccount", "aws:userid"]) {
+    if demands(admission, WHOSE) {
         return;
     }
     if demands(admission, ORGANIZATION) {
@@ -82,7 +102,7 @@ fn everyone(admission: &Admission, findings: &mut Findings) {
     } else {
         findings.error(
             Code::AnyPrincipal,
-            "every principal of every AWS account gets in that fits the conditions: name the principals, or demand aws:PrincipalArn with its account, aws:PrincipalAccount or aws:PrincipalOrgID",
+            "every principal of every AWS account gets in that fits the conditions: name the principals, or demand aws:PrincipalArn, aws:PrincipalAccount or aws:PrincipalOrgID",
         );
     }
 }

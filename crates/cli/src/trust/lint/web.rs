@@ -3,11 +3,21 @@
 use super::super::admission::{Admission, written};
 use super::super::condition::Condition;
 use super::super::finding::{Code, Findings, Severity};
+use super::super::pattern::Pattern;
 use super::super::principal::{Kind, Principal, Provider};
 use super::super::subject;
 use super::{exact, lets_all};
 
 pub(super) fn look(admission: &Admission, provider: &Provider, findings: &mut Findings) {
+    if provider.written.contains(['*', '?']) {
+        findings.warn(
+            Code::PrincipalWildcard,
+            format!(
+                "a wildcard in the provider {} is a plain character, or AWS refuses it: name the provider",
+                provider.written
+            ),
+        );
+    }
     if keys(admission, provider, findings) {
         return;
     }
@@ -63,14 +73,15 @@ fn audience(admission: &Admission, provider: &Provider, findings: &mut Findings)
             "tokens that were made for something else",
         ),
     };
+    let claim = if ["graph.facebook.com", "www.amazon.com"].contains(&host) { "app_id" } else { "aud" };
     let negated = negated_only(admission, provider, "aud", findings);
     match admission.claim("aud") {
         // Facebook and Amazon name the app in another claim.
-        None if admission.claim("app_id").is_some() => {}
+        None if admission.claim("app_id").is_some_and(|any| !any.iter().any(|all| open(all))) => {}
         None if negated => {}
         None => findings.error(
             Code::NoAud,
-            format!("no condition demands an audience, so {else_in} get in: add StringEquals {host}:aud {example}"),
+            format!("no condition demands an audience, so {else_in} get in: add StringEquals {host}:{claim} {example}"),
         ),
         Some(any) if lets_all(&any) => {
             findings.error(
@@ -79,7 +90,21 @@ fn audience(admission: &Admission, provider: &Provider, findings: &mut Findings)
             );
         }
         Some(any) => {
-            for all in any.iter().filter(|_| !usual.is_empty()) {
+            for all in any.iter().filter(|all| open(all)) {
+                let pattern = written(all);
+                if matches!(provider.kind(), Kind::Cognito | Kind::People) {
+                    findings.error(
+                        Code::NoAud,
+                        format!("the audience {pattern} is that of strangers' pools or apps too: write StringEquals {host}:aud with the one that is yours"),
+                    );
+                } else {
+                    findings.warn(
+                        Code::UnusualAud,
+                        format!("every audience that {pattern} matches gets in, if the IAM provider lists it: write the one that your tokens have, with StringEquals"),
+                    );
+                }
+            }
+            for all in any.iter().filter(|all| !usual.is_empty() && !open(all)) {
                 if !usual.iter().any(|usual| all.iter().all(|pattern| pattern.matches(usual))) {
                     findings.note(
                         Code::UnusualAud,
@@ -89,6 +114,11 @@ fn audience(admission: &Admission, provider: &Provider, findings: &mut Findings)
             }
         }
     }
+}
+
+/// None of the texts that all have to match is a single one.
+fn open(all: &[&Pattern]) -> bool {
+    !all.iter().any(|pattern| pattern.is_plain())
 }
 
 fn negated_only(admission: &Admission, provider: &Provider, claim: &str, findings: &mut Findings) -> bool {
