@@ -191,7 +191,7 @@ pub(super) fn is_account(text: &str) -> bool {
 }
 
 /// Service, account and resource of an ARN.
-fn arn(text: &str) -> Option<(&str, &str, &str)> {
+pub(super) fn arn(text: &str) -> Option<(&str, &str, &str)> {
     let mut parts = text.splitn(6, ':');
     let (arn, _partition, service) = (parts.next()?, parts.next()?, parts.next()?);
     let (_region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);

@@ -478,7 +478,7 @@ fn other_providers() -> Vec<Case> {
             web("graph.facebook.com", &json!({ "StringLike": { "app_id": "*" }, "StringEquals": { "id": "1" } })),
         ),
         (
-            "a wildcard in a provider",
+            "a wildcard in the id of a cluster",
             web(
                 "arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/*",
                 &json!({ "StringEquals": { "aud": "sts.amazonaws.com", "sub": "system:serviceaccount:prod:app" } }),

@@ -102,7 +102,7 @@ fn everyone(admission: &Admission, findings: &mut Findings) {
     } else {
         findings.error(
             Code::AnyPrincipal,
-            "every principal of every AWS account gets in that fits the conditions: name the principals, or demand aws:PrincipalArn, aws:PrincipalAccount or aws:PrincipalOrgID",
+            "every principal of every AWS account gets in that fits the conditions: name the principals, or demand aws:PrincipalArn with its account, aws:PrincipalAccount or aws:PrincipalOrgID",
         );
     }
 }

@@ -9,15 +9,6 @@ use super::super::subject;
 use super::{exact, lets_all};
 
 pub(super) fn look(admission: &Admission, provider: &Provider, findings: &mut Findings) {
-    if provider.written.contains(['*', '?']) {
-        findings.warn(
-            Code::PrincipalWildcard,
-            format!(
-                "a wildcard in the provider {} is a plain character, or AWS refuses it: name the provider",
-                provider.written
-            ),
-        );
-    }
     if keys(admission, provider, findings) {
         return;
     }
