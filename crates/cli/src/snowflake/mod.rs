@@ -1,8 +1,8 @@
 //! What a Snowflake account has to be told: the security integration of External OAuth, the users of Workload Identity
 //! Federation, and the users and roles that follow from the policy.
 //!
-//! Pure: a policy in, a [`Setup`] out, which [`sql`] writes down. It connects to nothing, and it decides nothing: whoever
-//! is denied by a rule may still be listed here, and gets no token.
+//! Pure: a policy in, a [`Setup`] out, which [`sql`] writes down. It connects to nothing, and it decides nothing: whom a
+//! deny rule means by more than the policy alone tells may still be listed here, and gets no token.
 
 pub mod sql;
 
