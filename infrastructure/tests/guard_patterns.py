@@ -4,7 +4,7 @@
 Plans the module in three variants, without AWS, takes the event patterns out of the plan and matches every event with
 every pattern. An event's expectation is the whole set of rules that match, so a rule that matches too much fails as well.
 
-    python3 infrastructure/tests/guard_patterns.py        needs moto (scripts/tools), and tofu in PATH
+    python3 infrastructure/tests/guard_patterns.py        needs moto (scripts/tools), and OpenTofu or Terraform
 
 The matcher is moto's, not EventBridge's. What EventBridge is known to do differently or to refuse is checked on the
 patterns themselves: `faults`.
@@ -19,7 +19,9 @@ from pathlib import Path
 
 from moto.events.models import EventPattern
 
-MODULE = Path(__file__).resolve().parents[1] / "modules" / "observability"
+ROOT = Path(__file__).resolve().parents[2]
+TOFU = ROOT / "scripts" / "infrastructure-tofu"
+MODULE = ROOT / "infrastructure" / "modules" / "observability"
 
 ACCOUNT, REGION, NAME = "123456789012", "eu-central-1", "acme"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:acme/keys-20260101-AbCdEf"
@@ -286,7 +288,7 @@ def plan(variants):
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "AWS_")) or key.startswith("TF_CLI_CONFIG")}
 
         def tofu(*arguments):
-            run = subprocess.run(["tofu", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+            run = subprocess.run([TOFU, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
             if run.returncode:
                 sys.exit(f"tofu {arguments[0]} failed:\n{run.stdout}{run.stderr}")
             return run.stdout

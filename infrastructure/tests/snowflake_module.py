@@ -6,7 +6,7 @@ its `input`. What comes out of a plan is compared with the provider's documented
 integration.json says from where), and each variable refuses what it cannot be. Not shown: that the provider takes it, and what
 Snowflake does with it.
 
-    python3 infrastructure/tests/snowflake_module.py        needs tofu in PATH
+    python3 infrastructure/tests/snowflake_module.py        needs OpenTofu or Terraform
 """
 
 import json

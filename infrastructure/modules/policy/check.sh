@@ -4,8 +4,9 @@
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../../.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
 countersign=${COUNTERSIGN:-}
-for candidate in "$root/target/release/countersign" "$root/target/debug/countersign" "$(command -v countersign || true)"; do
+for candidate in "$target/release/countersign" "$target/debug/countersign" "$(command -v countersign || true)"; do
     if [ -z "$countersign" ] && [ -n "$candidate" ] && [ -x "$candidate" ]; then countersign=$candidate; fi
 done
 if [ -z "$countersign" ]; then
