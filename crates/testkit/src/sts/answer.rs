@@ -27,8 +27,8 @@ impl Refusal {
         Self { status, code, message: message.into(), why: None }
     }
 
-    pub(super) fn because(self, why: &str) -> Self {
-        Self { why: Some(why.to_owned()), ..self }
+    pub(super) fn because(self, why: impl Into<String>) -> Self {
+        Self { why: Some(why.into()), ..self }
     }
 
     pub(super) fn validation(message: impl Into<String>) -> Self {
@@ -43,12 +43,12 @@ impl Refusal {
         Self::token(format!("No OpenIDConnect provider found in your account for {issuer}"))
     }
 
-    pub(super) fn no_key(why: String) -> Self {
+    pub(super) fn no_key(why: impl Into<String>) -> Self {
         Self::token(
             "Couldn't retrieve verification key from your identity provider,  please reference \
              AssumeRoleWithWebIdentity documentation for requirements",
         )
-        .because(&why)
+        .because(why)
     }
 
     /// Documented, and never quoted.

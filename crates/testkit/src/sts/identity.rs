@@ -88,7 +88,7 @@ struct Signature<'a> {
     date: &'a str,
     region: &'a str,
     signed_headers: Vec<&'a str>,
-    signature: &'a str,
+    hex: &'a str,
 }
 
 impl<'a> Signature<'a> {
@@ -112,7 +112,7 @@ impl<'a> Signature<'a> {
         if ["host", "x-amz-date", "x-amz-security-token"].iter().any(|name| !signed_headers.contains(name)) {
             return Err(incomplete());
         }
-        Ok(Self { access_key_id, date, region, signed_headers, signature })
+        Ok(Self { access_key_id, date, region, signed_headers, hex: signature })
     }
 
     /// In the order of STS, which looks into the session token before it looks at the signature.
@@ -126,7 +126,7 @@ impl<'a> Signature<'a> {
         let skew = SignedDuration::try_from(SKEW).expect("minutes");
         let date = date.filter(|date| Timestamp::now().duration_since(*date).abs() <= skew);
         let date = date.ok_or_else(|| no("SignatureDoesNotMatch", "Signature expired, or not of its date"))?;
-        if self.again(head, body, held, date).as_deref() == Some(self.signature) {
+        if self.again(head, body, held, date).as_deref() == Some(self.hex) {
             return Ok(held);
         }
         Err(no(
