@@ -6,8 +6,7 @@ use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use super::Outcome;
-use super::call::Form;
+use super::call::{Form, Outcome};
 use super::identity::{Held, instant};
 use super::token::Claims;
 use crate::loopback::Answer;

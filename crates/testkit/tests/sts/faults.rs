@@ -61,7 +61,9 @@ fn sts_that_is_slow_silent_or_gone() {
     world.sts.fail(Fault::Silent);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| try_post(&world.sts, &call));
+        let began = Instant::now();
         while world.sts.calls().len() < 3 {
+            assert!(began.elapsed() < Duration::from_secs(30));
             std::thread::sleep(Duration::from_millis(10));
         }
         std::thread::sleep(delay);
