@@ -17,7 +17,7 @@
 //! |---|---|
 //! | limits, codes, answer | `API_AssumeRoleWithWebIdentity` of the STS API reference |
 //! | providers, tags, source identity, condition keys | `id_roles_providers_create_oidc`, `id_session-tags`, `id_credentials_temp_control-access_monitor`, `reference_policies_iam-condition-keys` of the IAM User Guide |
-//! | texts | what AWS's clients printed, as quoted in public issues |
+//! | texts | what AWS's clients printed, as quoted in public bug reports |
 //!
 //! Not in it: TLS and thumbprints, tokens of OAuth 2.0 (`ProviderId`), flattened tags, policies of the organisation.
 
@@ -38,6 +38,7 @@ use serde_json::Value;
 
 use self::answer::Refusal;
 use self::call::{Ask, Form};
+pub use self::call::{Call, Outcome};
 use self::identity::Held;
 use self::token::Token;
 use crate::iam::{Caller, Document};
@@ -89,41 +90,6 @@ pub enum Fault {
     IdpRejectedClaim,
     /// `RegionDisabledException`.
     RegionDisabled,
-}
-
-/// A call for credentials. Calls of `GetCallerIdentity` are [`Use`]s.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// `AssumeRoleWithWebIdentity`, or whatever was asked for.
-    pub action: String,
-    /// The role.
-    pub role: String,
-    /// The name of the session.
-    pub session_name: String,
-    /// `DurationSeconds`.
-    pub duration: Option<String>,
-    /// The inline session policy.
-    pub policy: Option<String>,
-    /// The managed session policies.
-    pub policy_arns: Vec<String>,
-    /// What became of it.
-    pub outcome: Outcome,
-}
-
-/// What became of a [`Call`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// No answer of STS: not yet, or by a [`Fault`].
-    Unanswered,
-    /// Credentials: the access key id.
-    Given(String),
-    /// A no.
-    Refused {
-        /// The code.
-        code: String,
-        /// The reason, which STS does not always tell.
-        why: String,
-    },
 }
 
 /// A session that was given.

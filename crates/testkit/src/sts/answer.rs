@@ -6,8 +6,7 @@ use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use super::Outcome;
-use super::call::Form;
+use super::call::{Form, Outcome};
 use super::identity::{Held, instant};
 use super::token::Claims;
 use crate::loopback::Answer;
@@ -27,8 +26,8 @@ impl Refusal {
         Self { status, code, message: message.into(), why: None }
     }
 
-    pub(super) fn because(self, why: &str) -> Self {
-        Self { why: Some(why.to_owned()), ..self }
+    pub(super) fn because(self, why: impl Into<String>) -> Self {
+        Self { why: Some(why.into()), ..self }
     }
 
     pub(super) fn validation(message: impl Into<String>) -> Self {
@@ -43,12 +42,12 @@ impl Refusal {
         Self::token(format!("No OpenIDConnect provider found in your account for {issuer}"))
     }
 
-    pub(super) fn no_key(why: String) -> Self {
+    pub(super) fn no_key(why: impl Into<String>) -> Self {
         Self::token(
             "Couldn't retrieve verification key from your identity provider,  please reference \
              AssumeRoleWithWebIdentity documentation for requirements",
         )
-        .because(&why)
+        .because(why)
     }
 
     /// Documented, and never quoted.

@@ -4,7 +4,41 @@ use serde_json::{Map, Value};
 
 use super::answer::Refusal;
 use super::token::Claims;
-use super::{Call, Outcome};
+
+/// A call for credentials. Calls of `GetCallerIdentity` are [`Use`](super::Use)s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `AssumeRoleWithWebIdentity`, or whatever was asked for.
+    pub action: String,
+    /// The role.
+    pub role: String,
+    /// The name of the session.
+    pub session_name: String,
+    /// `DurationSeconds`.
+    pub duration: Option<String>,
+    /// The inline session policy.
+    pub policy: Option<String>,
+    /// The managed session policies.
+    pub policy_arns: Vec<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a [`Call`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// No answer of STS: not yet, or by a [`Fault`](super::Fault).
+    Unanswered,
+    /// Credentials: the access key id.
+    Given(String),
+    /// A no.
+    Refused {
+        /// The code.
+        code: String,
+        /// The reason, which STS does not always tell.
+        why: String,
+    },
+}
 
 /// The parameters of a request.
 pub(super) struct Form(Vec<(String, String)>);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::header::HOST;
 use hyper::{Request, StatusCode, Uri};
 use jsonwebtoken::{DecodingKey, crypto};
@@ -64,13 +64,13 @@ async fn document(provider: &Provider, url: &str, patience: Duration) -> Result<
     if answer.status() != StatusCode::OK {
         return Err(format!("{url} answers with {}", answer.status()));
     }
-    let body = answer.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = answer.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
     serde_json::from_slice(&body).map_err(|error| format!("{url} is no JSON: {error}"))
 }
 
 /// Whether the token is signed by the key that it names.
 pub(super) fn verify(token: &Token<'_>, keys: &Value) -> Result<(), Refusal> {
-    let kid = token.kid.as_deref().ok_or_else(|| Refusal::no_key("the token names no key".to_owned()))?;
+    let kid = token.kid.as_deref().ok_or_else(|| Refusal::no_key("the token names no key"))?;
     let named: Vec<&Value> = keys["keys"].as_array().into_iter().flatten().filter(|key| key["kid"] == kid).collect();
     let [key] = named[..] else {
         return Err(Refusal::no_key(format!("{} keys have the token's kid", named.len())));
@@ -84,7 +84,7 @@ pub(super) fn verify(token: &Token<'_>, keys: &Value) -> Result<(), Refusal> {
     // Never the other way round: a token that chooses how it is checked can choose a check that it passes.
     let means = |member: &str, value: &str| key.get(member).is_none_or(|said| said == value);
     if !suits || !means("alg", &token.algorithm) || !means("use", "sig") {
-        return Err(Refusal::no_key("the token's key is not for its algorithm".to_owned()));
+        return Err(Refusal::no_key("the token's key is not for its algorithm"));
     }
     if is_signed(token, key).unwrap_or(false) { Ok(()) } else { Err(Refusal::not_validated("its signature is wrong")) }
 }
@@ -100,9 +100,10 @@ fn is_signed(token: &Token<'_>, key: &Value) -> Option<bool> {
         let key = UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point);
         return Some(key.verify(token.message.as_bytes(), &signature).is_ok());
     }
-    let key = match token.algorithm.starts_with("RS") {
-        true => DecodingKey::from_rsa_components(part("n")?, part("e")?),
-        false => DecodingKey::from_ec_components(part("x")?, part("y")?),
+    let key = if token.algorithm.starts_with("RS") {
+        DecodingKey::from_rsa_components(part("n")?, part("e")?)
+    } else {
+        DecodingKey::from_ec_components(part("x")?, part("y")?)
     };
     crypto::verify(token.signature, token.message.as_bytes(), &key.ok()?, token.algorithm.parse().ok()?).ok()
 }

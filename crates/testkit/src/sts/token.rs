@@ -170,16 +170,15 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 
 /// `{"principal_tags": {"KEY": ["VALUE"]}, "transitive_tag_keys": ["KEY"]}`.
 fn tags(claim: &Value) -> Result<(BTreeMap<String, String>, Vec<String>), Refusal> {
-    let bad = |why: String| Refusal::validation("Unable to validate tags").because(&why);
+    let bad = |why: String| Refusal::validation("Unable to validate tags").because(why);
     let written = claim.get("principal_tags").and_then(Value::as_object);
     let written = written.ok_or_else(|| bad("principal_tags is no object".to_owned()))?;
     let is_tag = |text: &str| text.chars().all(|letter| letter.is_alphanumeric() || " _.:/=+-@".contains(letter));
     let mut tags = BTreeMap::new();
     let mut folded = BTreeSet::new();
     for (key, value) in written {
-        let value = match value.as_array().map(Vec::as_slice) {
-            Some([Value::String(value)]) => value,
-            _ => return Err(bad(format!("the value of {key} is no array of one string"))),
+        let Some([Value::String(value)]) = value.as_array().map(Vec::as_slice) else {
+            return Err(bad(format!("the value of {key} is no array of one string")));
         };
         if length(key, 1, 128).is_some() || length(value, 0, 256).is_some() || !is_tag(key) || !is_tag(value) {
             return Err(bad(format!("{key} is beyond the limits of a tag")));
