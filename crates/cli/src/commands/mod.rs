@@ -1,7 +1,9 @@
 //! One module a command. Tokens and machine-readable output go to stdout alone, everything for people to stderr.
 
 pub mod completions;
+pub mod credentials;
 pub mod demo;
+pub mod exec;
 pub mod keys;
 pub mod policy;
 pub mod probe;
@@ -42,6 +44,10 @@ pub enum Command {
     /// Look at the key ring, rotate it, withdraw a key, take one in
     #[command(subcommand)]
     Keys(keys::Command),
+    /// AWS credentials from a token, as `credential_process` wants them
+    Credentials(Box<credentials::Args>),
+    /// Run a command that finds AWS credentials from a token in its environment
+    Exec(Box<exec::Args>),
     /// Write, explain and compare trust policies of IAM roles
     #[command(subcommand)]
     Trust(trust::Command),

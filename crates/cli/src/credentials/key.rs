@@ -1,0 +1,71 @@
+//! Under which name credentials are kept: a hash of everything that went into them.
+//!
+//! That is the request, and whoever signs for the token: what the environment and the files of the AWS configuration say of it.
+//! An identity that neither names (that of an instance) counts as one. A token file's subject is looked at when credentials
+//! are read, since it can change under the same name.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::Serialize;
+
+use super::Request;
+use super::role::Session;
+use super::source::Source;
+
+/// Variables by which the AWS SDK finds credentials, and the server that is asked.
+const AWS: [&str; 17] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+];
+/// Those by which a job of GitHub Actions gets tokens: another job has others.
+const GITHUB: [&str; 2] = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
+
+/// What is hashed.
+#[derive(Serialize)]
+struct Material<'a> {
+    version: u8,
+    source: &'a Source,
+    session: &'a Session,
+    environment: BTreeMap<&'static str, String>,
+    files: Vec<Option<Vec<u8>>>,
+}
+
+/// 64 hexadecimal digits.
+pub fn of(request: &Request) -> String {
+    let variable = |name: &str| std::env::var(name).ok();
+    let home = std::env::home_dir().unwrap_or_default();
+    let file = |name: &str, default: &str| {
+        let path = variable(name).map_or_else(|| home.join(".aws").join(default), PathBuf::from);
+        std::fs::read(path).ok()
+    };
+    let names: &[&str] = match request.source {
+        Source::GitHub { .. } => &GITHUB,
+        _ => &[],
+    };
+    let material = Material {
+        version: 1,
+        source: &request.source,
+        session: &request.session,
+        environment: AWS.iter().chain(names).filter_map(|name| Some((*name, variable(name)?))).collect(),
+        files: vec![file("AWS_CONFIG_FILE", "config"), file("AWS_SHARED_CREDENTIALS_FILE", "credentials")],
+    };
+    let text = zeroize::Zeroizing::new(serde_json::to_vec(&material).unwrap_or_default());
+    digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

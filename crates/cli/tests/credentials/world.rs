@@ -1,0 +1,167 @@
+//! An issuer, an STS that trusts it, and a user with a home.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::serve::{Serve, Setup};
+use testkit::sts::{Provider, Role, Sts};
+use testkit::tools;
+
+/// The issuer's URL, as STS would take it. It is served on loopback.
+pub(crate) const ISSUER: &str = "https://id.test";
+/// The role.
+pub(crate) const ROLE: &str = "arn:aws:iam::444455556666:role/deploy";
+/// Its account.
+const ACCOUNT: &str = "444455556666";
+/// The subject of the caller's tokens.
+pub(crate) const SUBJECT: &str = "ci:release";
+
+const POLICY: &str = r#"
+version: 1
+default_audience: aws
+audiences:
+  aws: { aud: "sts.amazonaws.com", profile: aws }
+rules:
+  - name: ci
+    when: { kind: user, account: ["111122223333"], path: ["/ci/"] }
+    grant: { audiences: [aws], subject: "ci:{user}" }
+"#;
+
+/// Everything that a call needs.
+pub(crate) struct World {
+    pub(crate) issuer: Serve,
+    pub(crate) sts: Sts,
+    home: TempDir,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let caller = |key: &str, user: &str| {
+            json!({
+                "access_key_id": key, "secret_access_key": "secret/of+ci", "principal_id": format!("AIDAEXAMPLE{}", user.to_uppercase()),
+                "arn": format!("arn:aws:iam::111122223333:user/ci/{user}"),
+            })
+        };
+        let credentials = json!([caller("AKIARELEASE", "release"), caller("AKIANIGHTLY", "nightly")]);
+        let issuer = Setup::new(env!("CARGO_BIN_EXE_countersign"))
+            .file("policy.yaml", POLICY)
+            .file("credentials.yaml", &credentials.to_string())
+            .arg("--issuer-url")
+            .arg(ISSUER)
+            .start();
+        let sts = Sts::start();
+        sts.provider(Provider {
+            url: ISSUER.to_owned(),
+            client_ids: vec!["sts.amazonaws.com".to_owned()],
+            account: ACCOUNT.to_owned(),
+            fetch_from: issuer.origin().to_owned(),
+        });
+        let world = Self { issuer, sts, home: tempfile::tempdir().expect("a temporary folder") };
+        world.trust(SUBJECT);
+        let url = world.issuer.origin();
+        world.configure(&format!("[profiles.deploy]\nurl = '{url}'\nrole_arn = '{ROLE}'\n"));
+        world
+    }
+
+    /// The role trusts this subject, and no other.
+    pub(crate) fn trust(&self, subject: &str) {
+        let condition = json!({"StringEquals": {"id.test:aud": "sts.amazonaws.com", "id.test:sub": subject}});
+        let trust = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/id.test")},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": condition,
+            }],
+        });
+        self.sts.role(Role { arn: ROLE.to_owned(), trust, max_session: 3600 });
+    }
+
+    /// `config.toml`.
+    pub(crate) fn configure(&self, text: &str) {
+        let path = self.config();
+        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        fs::write(path, text).expect("it can be written");
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.home().join(".config/countersign/config.toml")
+    }
+
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.home().join(".cache/countersign")
+    }
+
+    /// What the cache holds, by the end of the name.
+    pub(crate) fn cached(&self, end: &str) -> Vec<PathBuf> {
+        let Ok(files) = fs::read_dir(self.cache()) else { return Vec::new() };
+        let files = files.map(|file| file.expect("it can be listed").path());
+        files.filter(|path| path.extension().is_some_and(|found| found == end)).collect()
+    }
+
+    /// A program with the caller's AWS credentials, which knows where STS is.
+    pub(crate) fn program(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = tools::isolated(program, self.home());
+        command
+            .env("AWS_ACCESS_KEY_ID", "AKIARELEASE")
+            .env("AWS_SECRET_ACCESS_KEY", "secret/of+ci")
+            .env("AWS_ENDPOINT_URL_STS", self.sts.endpoint())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The command line with these arguments.
+    pub(crate) fn countersign(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program(env!("CARGO_BIN_EXE_countersign"));
+        command.args(arguments);
+        command
+    }
+
+    /// `credentials --profile deploy`, and more.
+    pub(crate) fn credentials(&self, more: &[&str]) -> Command {
+        self.countersign(&[&["credentials", "--profile", "deploy"], more].concat())
+    }
+
+    /// How often STS was asked for credentials.
+    pub(crate) fn asked(&self) -> usize {
+        self.sts.calls().len()
+    }
+}
+
+pub(crate) fn ran(output: Output) -> Ran {
+    let text = |bytes| String::from_utf8(bytes).expect("it is text");
+    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+pub(crate) fn run(command: &mut Command) -> Ran {
+    ran(command.output().expect("it starts"))
+}
+
+/// The access key id of what was printed, of a command that must have succeeded without a word.
+pub(crate) fn key_of(ran: &Ran) -> String {
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
+    key_of_warned(ran)
+}
+
+/// The same, whatever was said.
+pub(crate) fn key_of_warned(ran: &Ran) -> String {
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let printed: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
+    printed["AccessKeyId"].as_str().expect("a key").to_owned()
+}
