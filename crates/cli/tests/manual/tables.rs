@@ -26,7 +26,9 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
 
 fn ours() -> Vec<String> {
     let mut found = Vec::new();
-    OURS.iter().for_each(|folder| sources(&workspace_root().join(folder), &mut found));
+    for folder in OURS {
+        sources(&workspace_root().join(folder), &mut found);
+    }
     found
 }
 
