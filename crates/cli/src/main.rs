@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use countersign::commands::{
-    Cli, Command, Ending, completions, credentials, demo, exec, keys, policy, probe, serve, snowflake_sql, token,
+    Cli, Command, Ending, completions, credentials, demo, exec, keys, manual, policy, probe, serve, snowflake_sql, token,
     trust, verify,
 };
 use countersign::out;
@@ -25,6 +25,7 @@ async fn main() -> ExitCode {
         Command::Probe(args) => Box::pin(probe::run(args)).await,
         Command::SnowflakeSql(args) => snowflake_sql::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Manual(args) => manual::run(&args, Cli::command()),
     };
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,

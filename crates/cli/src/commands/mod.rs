@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod demo;
 pub mod exec;
 pub mod keys;
+pub mod manual;
 pub mod policy;
 pub mod probe;
 pub mod serve;
@@ -57,6 +58,8 @@ pub enum Command {
     SnowflakeSql(snowflake_sql::Args),
     /// Print what a shell completes: `source <(countersign completions bash)`
     Completions(completions::Args),
+    /// Print a manual page, as in `countersign manual token | man -l -`, or write all of them as files
+    Manual(manual::Args),
 }
 
 /// How a command ends when it could do its work. What it could not even tell is an error, and exit 2.
