@@ -4,6 +4,7 @@
 //! [`Session`](role::Session) of a role, all of it checked. [`obtain`] answers it: from the [`cache`] if it can, else with a
 //! token from the source and one call of STS.
 
+mod explain;
 pub mod role;
 pub mod source;
 pub mod sts;
