@@ -102,17 +102,30 @@ async fn configuration(signer: &Signer, url: &str, region: Option<&str>) -> anyh
 /// The AWS SDK's own settings, and the certificates of `AWS_CA_BUNDLE` beside the system's.
 pub fn loader() -> anyhow::Result<ConfigLoader> {
     let loader = aws_config::defaults(BehaviorVersion::latest());
-    let Some((pem, _)) = bundle()? else { return Ok(loader) };
-    let trust = TrustStore::default().with_pem_certificate(pem);
-    let tls = TlsContext::builder().with_trust_store(trust).build().context("AWS_CA_BUNDLE")?;
-    // As the SDK's own client is made, with the proxy of the environment: whoever has one needs the other, as a rule.
+    let Some(tls) = tls()? else { return Ok(loader) };
     let connect = move |settings: &HttpConnectorSettings, components: &RuntimeComponents| {
-        let mut connector =
-            Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls.clone());
-        connector.set_connector_settings(Some(settings.clone()));
-        connector.set_sleep_impl(components.sleep_impl());
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        SharedHttpConnector::new(connector.build())
+        SharedHttpConnector::new(connector(&tls, ProxyConfig::from_env(), settings, components))
     };
     Ok(loader.http_client(http_client_fn(connect)))
+}
+
+/// The certificates of `AWS_CA_BUNDLE` beside the system's; without one, the SDK's own client will do.
+pub fn tls() -> anyhow::Result<Option<TlsContext>> {
+    let Some((pem, _)) = bundle()? else { return Ok(None) };
+    let trust = TrustStore::default().with_pem_certificate(pem);
+    Ok(Some(TlsContext::builder().with_trust_store(trust).build().context("AWS_CA_BUNDLE")?))
+}
+
+/// As the SDK's own client is made. Whoever needs certificates of their own needs a proxy, as a rule.
+pub fn connector(
+    tls: &TlsContext,
+    proxy: ProxyConfig,
+    settings: &HttpConnectorSettings,
+    components: &RuntimeComponents,
+) -> Connector {
+    let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls.clone());
+    connector.set_connector_settings(Some(settings.clone()));
+    connector.set_sleep_impl(components.sleep_impl());
+    connector.set_proxy_config(Some(proxy));
+    connector.build()
 }

@@ -21,7 +21,7 @@ mod jwk;
 mod jws;
 mod problem;
 mod roca;
-mod text;
+pub(crate) mod text;
 
 #[cfg(test)]
 mod fixture;
