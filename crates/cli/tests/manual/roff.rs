@@ -6,11 +6,13 @@ const MACROS: [(&str, usize); 10] =
 /// What a backslash may begin.
 const ESCAPES: [&str; 9] = ["fB", "fI", "fR", "-", "&", "*(Aq", "(bu", "(ti", "(ha"];
 /// The sections in their order, and whether every page has them.
-const SECTIONS: [(&str, bool); 9] = [
+const SECTIONS: [(&str, bool); 11] = [
     ("NAME", true),
     ("SYNOPSIS", true),
     ("DESCRIPTION", true),
     ("OPTIONS", true),
+    ("WHERE THE TOKEN COMES FROM", false),
+    ("WHICH CREDENTIALS", false),
     ("SUBCOMMANDS", false),
     ("EXIT STATUS", true),
     ("ENVIRONMENT", false),

@@ -59,7 +59,7 @@ fn every_variable_and_file_that_is_named_exists_in_code() {
         assert!(has(name), "{name} is read by nothing");
     }
     for file in FILES.iter().flat_map(|row| row.names) {
-        assert!(has(file.strip_prefix("DIR/").unwrap_or(file)), "{file} is read by nothing");
+        assert!(has(file) || file.rsplit('/').next().is_some_and(has), "{file} is read by nothing");
     }
 }
 
@@ -67,7 +67,9 @@ fn every_variable_and_file_that_is_named_exists_in_code() {
 fn every_variable_that_our_code_names_is_in_the_manual() {
     let named: BTreeSet<&str> = VARIABLES.iter().flat_map(|row| row.names).copied().collect();
     let code = ours();
-    let literals = code.iter().flat_map(|source| source.split('"'));
+    // Tests come last in a file.
+    let shipped = code.iter().filter_map(|source| source.split("#[cfg(test)]").next());
+    let literals = shipped.flat_map(|source| source.split('"'));
     let is_variable = |text: &str| {
         PREFIXES.iter().any(|prefix| text.starts_with(prefix))
             && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')

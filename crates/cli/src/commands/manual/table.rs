@@ -49,9 +49,29 @@ pub const VARIABLES: &[Row] = &[
         commands: SIGN,
     },
     Row {
+        names: &["AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"],
+        says: "What a container shows for them, itself or in a file.",
+        commands: SIGN,
+    },
+    Row {
         names: &["AWS_EC2_METADATA_DISABLED"],
         says: "With true, the metadata service of a virtual machine is not asked.",
         commands: SIGN,
+    },
+    Row {
+        names: &["AWS_EC2_METADATA_SERVICE_ENDPOINT"],
+        says: "Another place for that service.",
+        commands: SIGN,
+    },
+    Row {
+        names: &["AWS_CREDENTIAL_EXPIRATION"],
+        says: "Set for the command: when its credentials end.",
+        commands: &["exec"],
+    },
+    Row {
+        names: &["AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN"],
+        says: "Other ways to credentials are taken out of the command's environment, these two among them.",
+        commands: &["exec"],
     },
     Row {
         names: &["AWS_REGION", "AWS_DEFAULT_REGION"],
