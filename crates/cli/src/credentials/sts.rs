@@ -174,7 +174,7 @@ async fn ask(client: &Client, session: &Session, token: &WebToken, origin: &Orig
     let answer = patiently(&format!("asking STS for a session of {role}"), Box::pin(asked)).await;
     let now = Timestamp::now();
     let why = match answer {
-        Ok(answer) => match checked(answer, &format!("{}/{name}", role.as_assumed()), now) {
+        Ok(answer) => match checked(answer, &format!("{}/{name}", role.assumed()), now) {
             Ok(assumed) => return Ok(assumed),
             Err(why) => why.to_string(),
         },

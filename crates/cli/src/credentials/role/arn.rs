@@ -37,7 +37,7 @@ impl RoleArn {
     }
 
     /// How the ARN of each of its sessions begins. It has no path.
-    pub fn as_assumed(&self) -> String {
+    pub fn assumed(&self) -> String {
         format!("arn:{}:sts::{}:assumed-role/{}", self.partition(), self.account(), self.name())
     }
 

@@ -1,0 +1,183 @@
+//! Each error of STS, and what is said of it.
+
+use serde_json::{Value, json};
+
+use super::super::token::tests::token;
+use super::*;
+
+const DENIED: &str = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
+
+fn claims() -> Value {
+    json!({"iss": "https://id.acme.com/t", "sub": "svc:1", "aud": "sts", "iat": 1_767_225_600, "exp": 1_767_226_200})
+}
+
+fn failure(claims: &Value, session: &Session, status: u16, code: &str, message: &str) -> Failure {
+    let (token, now) = (token(claims), Timestamp::from_second(1_767_225_900).unwrap());
+    let said = Said { code: code.into(), message: message.into(), status, id: Some("r-1".into()) };
+    let name = session.name_for(&token);
+    Asked { session, token: &token, name: &name, origin: "https://sts.example", now }.explain(&said)
+}
+
+fn session() -> Session {
+    let role = "arn:aws:iam::111122223333:role/ci/deploy".parse().unwrap();
+    let duration = Some("7200".parse().unwrap());
+    Session { role, name: None, duration, policy: None, policy_arns: Vec::new(), region: None }
+}
+
+fn told(claims: &Value, code: &str, message: &str) -> String {
+    let told = failure(claims, &session(), 400, code, message).to_string();
+    assert!(told.ends_with("\n  request id r-1"), "{told}");
+    told
+}
+
+fn has(told: &str, expected: &[&str]) {
+    for expected in expected {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+}
+
+#[test]
+fn each_code_is_a_refusal_or_unknown() {
+    for (code, refused) in [
+        ("ExpiredTokenException", true),
+        ("InvalidIdentityToken", true),
+        ("IDPRejectedClaim", true),
+        ("AccessDenied", true),
+        ("MalformedPolicyDocument", true),
+        ("PackedPolicyTooLarge", true),
+        ("RegionDisabledException", true),
+        ("ValidationError", true),
+        ("InvalidParameterValue", true),
+        ("IDPCommunicationError", false),
+        ("Throttling", false),
+        ("RequestLimitExceeded", false),
+        ("InternalFailure", false),
+        ("ServiceUnavailable", false),
+        ("InvalidAction", false),
+        ("", false),
+    ] {
+        let failure = |status| failure(&claims(), &session(), status, code, "why");
+        assert_eq!(matches!(failure(400), Failure::Refused(_)), refused, "{code}");
+        assert!(matches!(failure(503), Failure::Unknown(_)), "{code}: a server that fails decides nothing");
+        has(&failure(400).to_string(), &["https://sts.example", "role/ci/deploy", &format!("{code}: why")]);
+    }
+}
+
+#[test]
+fn access_denied_is_a_list_with_the_token_s_values() {
+    let plain = told(&claims(), "AccessDenied", DENIED);
+    has(
+        &plain,
+        &[
+            "a condition on \"id.acme.com/t:sub\": the token's sub is \"svc:1\"",
+            "a condition on \"id.acme.com/t:aud\": the token's aud is \"sts\"",
+            "{\"Federated\": \"arn:aws:iam::111122223333:oidc-provider/id.acme.com/t\"}",
+            "a role arn:aws:iam::111122223333:role/ci/deploy?",
+            "sts:RoleAuthorizedByIdp",
+            "sts:RoleSessionName: the session's name is svc-1",
+            "aws iam get-role --role-name deploy | countersign trust lint -",
+        ],
+    );
+    assert!(!plain.contains("sts:TagSession") && !plain.contains("sts:SetSourceIdentity"), "{plain}");
+    assert!(plain.find(":sub").unwrap() < plain.find(":aud").unwrap());
+
+    let mut all = claims();
+    all["azp"] = json!("client");
+    all["https://aws.amazon.com/tags"] = json!({"principal_tags": {"team": ["a"], "cost": ["b"]}});
+    all["https://aws.amazon.com/source_identity"] = json!("bob");
+    all["https://aws.amazon.com/roles"] = json!("arn:aws:iam::111122223333:role/ci/deploy");
+    let told_all = told(&all, "AccessDenied", DENIED);
+    has(
+        &told_all,
+        &[
+            "azp, which counts in place of aud, is \"client\"",
+            "sts:TagSession has to be allowed as well: the token sets the session tags \"cost\", \"team\"",
+            "sts:SetSourceIdentity has to be allowed as well: the token sets the source identity \"bob\"",
+        ],
+    );
+    assert!(!told_all.contains("RoleAuthorizedByIdp"), "{told_all}");
+    let tags = told(&all, "AccessDenied", "Not authorized to perform sts:TagSession");
+    assert!(tags.contains("\"team\"") && !tags.contains(":sub"), "{tags}");
+    let identity = told(&all, "AccessDenied", "Not authorized to perform sts:SetSourceIdentity");
+    assert!(identity.contains("\"bob\"") && !identity.contains(":sub"), "{identity}");
+}
+
+#[test]
+fn messages_of_invalid_tokens_lead_to_what_they_are_about() {
+    let provider = "\"arn:aws:iam::111122223333:oidc-provider/id.acme.com/t\"";
+    for (message, expected) in [
+        (
+            "No OpenIDConnect provider found in your account for https://id.acme.com/t",
+            &[provider, "to the letter", "\"https://id.acme.com/t\""][..],
+        ),
+        ("Incorrect token audience", &["the token's aud is \"sts\"", provider]),
+        (
+            "Token audience contains more than one audience while authorized party is not present",
+            &["the token's aud is"],
+        ),
+        (
+            "Couldn't retrieve verification key from your identity provider",
+            &["\"https://id.acme.com/t/.well-known/openid-configuration\"", "within 5 seconds", "kid, \"k1\""],
+        ),
+        ("OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint", &["\"id.acme.com/t\""]),
+        ("The target role ARN is not present in the roles claim of the identity token", &["may take none"]),
+        ("principal_tags passed in claim is not in correct format.", &["a list of one text"]),
+        ("Missing a required claim: sub", &["the token has \"aud\", \"exp\", \"iat\", \"iss\", \"sub\""]),
+        (
+            "Something that nobody has seen",
+            &[provider, "the token's aud is", "kid, \"k1\"", "ends at 2026-01-01 00:10:00 UTC"],
+        ),
+    ] {
+        has(&told(&claims(), "InvalidIdentityToken", message), expected);
+    }
+    let google =
+        told(&json!({"iss": "https://accounts.google.com"}), "InvalidIdentityToken", "Incorrect token audience");
+    assert!(
+        google.contains("the provider \"accounts.google.com\" has") && !google.contains("oidc-provider"),
+        "{google}"
+    );
+}
+
+#[test]
+fn an_issuer_that_iam_does_not_take_is_told() {
+    let long = format!("https://id.acme.com/{}", "x".repeat(236));
+    for issuer in ["http://127.0.0.1:8787", "https://id.acme.com:8443", "https://id.acme.com/?a", "urn:x", &long] {
+        let told = told(&json!({ "iss": issuer }), "InvalidIdentityToken", "No OpenIDConnect provider found");
+        assert!(told.contains("is none that IAM takes"), "{told}");
+    }
+    for issuer in ["https://id.acme.com", "https://acme.auth0.com/", "https://id.acme.com/a:b"] {
+        let told = told(&json!({ "iss": issuer }), "InvalidIdentityToken", "No OpenIDConnect provider found");
+        assert!(!told.contains("is none that IAM takes"), "{told}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_stands_beside_its_limit() {
+    has(
+        &told(&claims(), "ExpiredTokenException", "Token too old: 441398"),
+        &["made at 2026-01-01 00:00:00 UTC and ends at 2026-01-01 00:10:00 UTC", "clock says 2026-01-01 00:05:00 UTC"],
+    );
+    let duration = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
+    has(&told(&claims(), "ValidationError", duration), &["7200 seconds were asked for", "MaxSessionDuration of arn:"]);
+    has(&told(&claims(), "ValidationError", "Request ARN is invalid"), &["asked for: the role arn:aws:iam::"]);
+    let packed = "Packed size of session tags consumes 138% of allotted space.";
+    has(&told(&claims(), "PackedPolicyTooLarge", packed), &["0 characters", "0 managed policies and 0 session tags"]);
+    has(&told(&claims(), "RegionDisabledException", "STS is not activated"), &["https://sts.example", "us-east-1"]);
+    has(&told(&claims(), "IDPCommunicationError", "x"), &["could not reach the token's issuer", ".well-known/"]);
+}
+
+#[test]
+fn what_the_token_says_steers_no_terminal() {
+    let evil = "\u{1b}[2J\nrequest id r-2";
+    let claims = json!({"iss": evil, "sub": evil, "azp": evil, "https://aws.amazon.com/source_identity": evil,
+        "https://aws.amazon.com/tags": {"principal_tags": {evil: "x"}}, "https://aws.amazon.com/roles": evil});
+    for (code, message) in [
+        ("AccessDenied", DENIED),
+        ("InvalidIdentityToken", "x"),
+        ("InvalidIdentityToken", "roles claim"),
+        ("InvalidIdentityToken", "thumbprint"),
+    ] {
+        let told = told(&claims, code, message);
+        assert!(!told.contains('\u{1b}') && !told.contains("\nrequest"), "{told}");
+    }
+}
