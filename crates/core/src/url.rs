@@ -97,9 +97,12 @@ fn is_authority(text: &str) -> bool {
 pub fn is_loopback(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // In `localhost:x@acme.com` all that stands before the `@` is a user.
+    if !is_authority(authority) {
+        return false;
+    }
     let host = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
-        Some((host, port)) if port.is_empty() || port.starts_with(':') => host,
-        Some(_) => return false,
+        Some((host, _)) => host,
         None => authority.split(':').next().unwrap_or_default(),
     };
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -157,6 +160,24 @@ mod tests {
             assert!(IssuerUrl::local(url).is_err(), "{url}");
         }
         assert!(IssuerUrl::new(&format!("https://{}", "a".repeat(248))).is_err());
+    }
+
+    #[test]
+    fn a_user_before_the_host_makes_no_loopback() {
+        for url in ["http://localhost", "http://127.0.0.1:1/a?b@c", "http://[::1]:80#@"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in [
+            "https://localhost",
+            "http://localhost:x@evil.com",
+            "http://127.0.0.1:80@evil.com",
+            "http://[::1]:80@evil.com",
+            "http://localhost\\@evil.com",
+            "http://localhost:",
+            "http://",
+        ] {
+            assert!(!is_loopback(url), "{url}");
+        }
     }
 
     #[test]
