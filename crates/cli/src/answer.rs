@@ -58,6 +58,11 @@ impl Answer {
         id.to_str().ok().map(cleaned)
     }
 
+    /// The same in a message, `none` without one.
+    pub fn id(&self) -> String {
+        self.request_id().unwrap_or_else(|| "none".to_owned())
+    }
+
     /// The body, if it is JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
@@ -69,10 +74,28 @@ impl Answer {
         (self.status == 200 && is_compact_jws(&token)).then_some(token)
     }
 
+    /// Does it say something about the caller? Other errors are about the server, or the way to it.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.status, 400 | 401 | 403)
+    }
+
+    /// Why an issuer gave no token, for people: its words first, then a line each for what to do and the request's id.
+    pub fn refusal(&self) -> String {
+        let said = self.said();
+        let advice = advice(self.status, &said).map(|advice| format!("\n  {advice}")).unwrap_or_default();
+        format!("refused with HTTP status {}: {said}{advice}\n  request id {}", self.status, self.id())
+    }
+
     /// The error.
     pub fn said(&self) -> Said {
+        self.said_without(&[])
+    }
+
+    /// The error, in which none of these is repeated, the longest first: a gateway quotes headers that it does not know.
+    pub fn said_without(&self, secrets: &[&str]) -> Said {
         let body = self.json();
-        let member = |name: &str| Some(cleaned(body.as_ref()?.get(name)?.as_str()?));
+        let hidden = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "(...)"));
+        let member = |name: &str| Some(cleaned(&hidden(body.as_ref()?.get(name)?.as_str()?)));
         let text = member("error_description").or_else(|| member("message")).or_else(|| member("Message"));
         Said { error: member("error"), text }
     }
@@ -132,6 +155,19 @@ impl Denial {
             Self::Forbidden => "a web application firewall in front of the issuer refused the request",
             Self::Unknown => return None,
         })
+    }
+}
+
+/// What to do about an issuer's answer.
+fn advice(status: u16, said: &Said) -> Option<&'static str> {
+    match (status, said.error.as_deref()) {
+        (400, Some("invalid_target")) => Some(
+            "see the policy's audiences for the names that this caller may ask for, or leave --audience out for the default",
+        ),
+        (400, Some("invalid_scope")) => Some("leave --scope out to get every scope that is granted"),
+        (503, _) => Some("the issuer cannot reach its keys or policy at the moment: try again in a few seconds"),
+        (403, _) => Denial::of(said).advice(),
+        _ => None,
     }
 }
 

@@ -1,12 +1,23 @@
 //! Where a token for AWS comes from: exactly one of four.
+//!
+//! **Refuses** to send anything secret over http to another machine, to follow a redirect with it, and to repeat it in an
+//! error.
+
+mod file;
+mod github;
+mod issuer;
+mod oauth;
+mod secret;
 
 use std::path::PathBuf;
 
 use countersign_core::url::IssuerUrl;
-use serde::Serialize;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::token::WebToken;
+pub use file::{FileFault, read_file};
 
 /// A source of tokens. Its JSON goes into the key of the cache, so it holds names of secrets and never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,10 +59,22 @@ pub struct OAuth {
     pub client_id: String,
     /// Where its secret stands.
     pub secret: Secret,
+    /// How it says who it is; without it, as the discovery document demands, else [`ClientAuth::Basic`].
+    pub auth: Option<ClientAuth>,
     /// `audience`, as Auth0 and others take it.
     pub audience: Option<String>,
     /// `scope`.
     pub scope: Option<String>,
+}
+
+/// How a client authenticates (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// HTTP Basic: every provider has to know it.
+    Basic,
+    /// In the form, which some demand nevertheless.
+    Post,
 }
 
 /// Where an identity provider gives tokens.
@@ -78,10 +101,33 @@ pub enum Secret {
 impl Source {
     /// A fresh token.
     pub async fn token(&self) -> Result<WebToken, Failure> {
-        Err(Failure::Unknown(anyhow::anyhow!("not there yet")))
+        match self {
+            Self::Issuer(issuer) => issuer.token().await,
+            Self::File(path) => file::token(path),
+            Self::GitHub { audience } => github::token(audience).await,
+            Self::OAuth(client) => client.token().await,
+        }
     }
 }
 
 fn as_text<S: serde::Serializer>(url: &IssuerUrl, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(url.as_str())
+}
+
+/// What is written otherwise in forms and queries. A provider that forgets to decode what came by HTTP Basic understands the
+/// rest all the same.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_says_what_was_meant() {
+        assert_eq!(encoded("aZ9-._~ +&=%:/é"), "aZ9-._~%20%2B%26%3D%25%3A%2F%C3%A9");
+    }
 }
