@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use countersign::commands::{
-    Cli, Command, Ending, completions, credentials, demo, exec, keys, manual, policy, probe, serve, snowflake_sql, token,
-    trust, verify,
+    Cli, Command, Ending, completions, credentials, demo, exec, keys, manual, policy, probe, serve, snowflake_sql,
+    token, trust, verify,
 };
 use countersign::out;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Request;
 use super::role::{Duration, PolicyArn, RoleArn, Session, SessionName, SessionPolicy};
-use super::source::{ClientAuth, Endpoint, Issuer, OAuth, Secret, Source};
+use super::source::{ClientAuth, Endpoint, Issuer, OAuth, ProviderUrl, Secret, Source};
 
 /// The audience that AWS's own documents use for tokens of GitHub.
 const STS_AUDIENCE: &str = "sts.amazonaws.com";
@@ -41,9 +41,8 @@ pub struct Settings {
     #[arg(long, help_heading = "Where the token comes from")]
     github: bool,
     /// An OAuth identity provider, by its discovery document: client credentials
-    #[arg(long, value_name = "URL", value_parser = IssuerUrl::local, help_heading = "Where the token comes from")]
-    #[serde(deserialize_with = "issuer_url")]
-    oauth_issuer: Option<IssuerUrl>,
+    #[arg(long, value_name = "URL", help_heading = "Where the token comes from")]
+    oauth_issuer: Option<ProviderUrl>,
     /// An OAuth identity provider, by its token endpoint: client credentials
     #[arg(long, value_name = "URL", help_heading = "Where the token comes from")]
     oauth_token_url: Option<String>,

@@ -10,8 +10,9 @@ mod oauth;
 mod secret;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use countersign_core::url::IssuerUrl;
+use countersign_core::url::{IssuerUrl, UrlFault};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
@@ -82,10 +83,44 @@ pub enum ClientAuth {
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// The issuer, whose discovery document names the token endpoint.
-    #[serde(serialize_with = "as_text")]
-    Issuer(IssuerUrl),
+    Issuer(ProviderUrl),
     /// The token endpoint itself: https, or http with a loopback host.
     Token(String),
+}
+
+/// The issuer of an identity provider as its discovery document writes it: an issuer URL, at whose end there may be a slash, as
+/// Auth0 has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ProviderUrl(String);
+
+impl ProviderUrl {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// OpenID Connect Discovery 1.0 section 4.1: a slash at the end goes before this is added.
+    fn discovery(&self) -> String {
+        format!("{}/.well-known/openid-configuration", self.0.strip_suffix('/').unwrap_or(&self.0))
+    }
+}
+
+impl TryFrom<String> for ProviderUrl {
+    type Error = UrlFault;
+
+    fn try_from(text: String) -> Result<Self, UrlFault> {
+        IssuerUrl::local(text.strip_suffix('/').unwrap_or(&text))?;
+        Ok(Self(text))
+    }
+}
+
+impl FromStr for ProviderUrl {
+    type Err = UrlFault;
+
+    fn from_str(text: &str) -> Result<Self, UrlFault> {
+        Self::try_from(text.to_owned())
+    }
 }
 
 /// Where a client secret stands. Never on a command line.

@@ -120,7 +120,7 @@ fn made(source: &Value) -> Source {
         "o_auth" => Source::OAuth(OAuth {
             endpoint: match is["endpoint"]["token"].as_str() {
                 Some(token) => Endpoint::Token(token.to_owned()),
-                None => Endpoint::Issuer(url(&is["endpoint"]["issuer"])),
+                None => Endpoint::Issuer(is["endpoint"]["issuer"].as_str().unwrap().parse().unwrap()),
             },
             client_id: text("client_id"),
             secret: match is["secret"]["file"].as_str() {

@@ -58,11 +58,7 @@ pub const VARIABLES: &[Row] = &[
         says: "With true, the metadata service of a virtual machine is not asked.",
         commands: SIGN,
     },
-    Row {
-        names: &["AWS_EC2_METADATA_SERVICE_ENDPOINT"],
-        says: "Another place for that service.",
-        commands: SIGN,
-    },
+    Row { names: &["AWS_EC2_METADATA_SERVICE_ENDPOINT"], says: "Another place for that service.", commands: SIGN },
     Row {
         names: &["AWS_CREDENTIAL_EXPIRATION"],
         says: "Set for the command: when its credentials end.",
@@ -125,16 +121,8 @@ pub const VARIABLES: &[Row] = &[
 /// Files. DIR is the data directory.
 pub const FILES: &[Row] = &[
     Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: SIGN },
-    Row {
-        names: &["~/.config/countersign/config.toml"],
-        says: "Profiles: settings under a name.",
-        commands: TRADE,
-    },
-    Row {
-        names: &["~/.cache/countersign"],
-        says: "Credentials that are kept, for this user alone.",
-        commands: TRADE,
-    },
+    Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: TRADE },
+    Row { names: &["~/.cache/countersign"], says: "Credentials that are kept, for this user alone.", commands: TRADE },
     Row {
         names: &["DIR/keyring.json"],
         says: "The key ring with its private keys, in the data directory. Refused if others can read it.",
@@ -156,7 +144,10 @@ pub const FILES: &[Row] = &[
 /// What exit code 1 means where something more exact can be said than for all.
 const REFUSED: &[(&str, &str)] = &[
     ("probe", "At least one probe is not as expected; with --check, the file does not load."),
-    ("exec", "The token or the session is refused. With credentials, the command's own exit code; 126 or 127 if it cannot be run."),
+    (
+        "exec",
+        "The token or the session is refused. With credentials, the command's own exit code; 126 or 127 if it cannot be run.",
+    ),
     ("trust diff", "Somebody gains access."),
 ];
 

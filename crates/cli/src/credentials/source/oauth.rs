@@ -3,13 +3,13 @@
 use anyhow::{Context as _, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign_core::url::{IssuerUrl, is_loopback};
+use countersign_core::url::is_loopback;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{ClientAuth, Endpoint, Failure, OAuth, encoded};
+use super::{ClientAuth, Endpoint, Failure, OAuth, ProviderUrl, encoded};
 use crate::answer::{Said, cleaned};
 use crate::client::{call, fetch, secret_header};
 use crate::credentials::token::WebToken;
@@ -70,10 +70,10 @@ impl OAuth {
                 (location(url).map_err(|fault| anyhow!("the token URL {fault}"))?, ClientAuth::Basic)
             }
             Endpoint::Issuer(issuer) => {
-                let document = format!("{issuer}/.well-known/openid-configuration");
-                let document =
-                    fetch(&document).await.context("no discovery document; the token URL can be set instead")?;
-                discovered(&document, issuer).with_context(|| format!("the discovery document of {issuer}"))?
+                let document = fetch(&issuer.discovery()).await;
+                let document = document.context("no discovery document; the token URL can be set instead")?;
+                discovered(&document, issuer)
+                    .with_context(|| format!("the discovery document of {}", issuer.as_str()))?
             }
         };
         Ok((url, self.auth.unwrap_or(demanded)))
@@ -90,13 +90,12 @@ impl OAuth {
 
 /// The token endpoint of a discovery document that is this issuer's (OpenID Connect Discovery 1.0 section 4.3), and how its
 /// clients authenticate.
-fn discovered(document: &[u8], issuer: &IssuerUrl) -> anyhow::Result<(Url, ClientAuth)> {
+fn discovered(document: &[u8], issuer: &ProviderUrl) -> anyhow::Result<(Url, ClientAuth)> {
     let members = object(document).map_err(anyhow::Error::msg)?;
     let text = |name: &str| members.get(name).and_then(Value::as_str).with_context(|| format!("it has no {name}"));
     let found = text("issuer")?;
     if found != issuer.as_str() {
-        let advice = "set the issuer as it is written there, or the token URL instead (Auth0's issuer ends in a slash)";
-        bail!("it is of issuer {:?}: {advice}", cleaned(found));
+        bail!("it is of issuer {:?}: set the issuer as it is written there", cleaned(found));
     }
     let found = text("token_endpoint")?;
     let url = location(found).map_err(|fault| anyhow!("its token_endpoint {:?} {fault}", cleaned(found)))?;
@@ -139,7 +138,7 @@ mod tests {
     use super::*;
 
     fn read(issuer: &str, document: &Value) -> Result<(String, ClientAuth), String> {
-        let read = discovered(document.to_string().as_bytes(), &IssuerUrl::local(issuer).unwrap());
+        let read = discovered(document.to_string().as_bytes(), &issuer.parse().unwrap());
         read.map(|(url, auth)| (url.to_string(), auth)).map_err(|error| format!("{error:#}"))
     }
 
@@ -169,6 +168,12 @@ mod tests {
         let of =
             |found: Value| read("https://idp.test", &json!({"issuer": found, "token_endpoint": "https://idp.test/t"}));
         assert!(of(json!("https://idp.test")).is_ok());
+        // Auth0's ends in a slash, and is asked at the same place.
+        let slash = json!({"issuer": "https://idp.test/", "token_endpoint": "https://idp.test/t"});
+        assert!(read("https://idp.test/", &slash).is_ok());
+        let url = |text: &str| text.parse::<ProviderUrl>().map(|url| url.discovery());
+        assert_eq!(url("https://idp.test/"), url("https://idp.test"));
+        assert!(url("https://idp.test//").is_err() && url("http://idp.test/").is_err());
         for other in ["https://idp.test/", "https://IDP.test", "https://idp.test.evil", ""] {
             let error = of(json!(other)).unwrap_err();
             assert!(error.starts_with(&format!("it is of issuer {other:?}: set the issuer")), "{error}");
