@@ -39,13 +39,19 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     println!("{}", measure::conditions("cargo bench --bench credentials"));
+    let version =
+        Command::new("aws").arg("--version").output().map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned());
+    ensure!(
+        version.is_ok_and(|version| version.starts_with("aws-cli/2")),
+        "put the AWS command line 2 on PATH: version 1, which scripts/tools installs, has no `aws configure export-credentials`"
+    );
     let home = tempfile::tempdir().context("no temporary directory")?;
     let home = home.path();
     keep_credentials(home)?;
 
     let ours = || program(COUNTERSIGN, &["credentials", "--profile", "deploy"], home);
     let exec = || program(COUNTERSIGN, &["exec", "--profile", "deploy", "--", "true"], home);
-    let theirs = || program(tools::aws(), &["configure", "export-credentials"], home);
+    let theirs = || program("aws", &["configure", "export-credentials"], home);
     let nothing = || program("true", &[], home);
     let mut samples = [(); 4].map(|()| Samples::default());
     for _ in 0..ROUNDS {
