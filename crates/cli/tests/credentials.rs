@@ -2,16 +2,23 @@
 //! tokens.
 //!
 //! **Owns** what a user and a program of theirs see: forms, exit codes, what is kept, how often STS is asked, and what a
-//! failure or a kill leaves behind. What STS refuses is `assume_role`'s, where tokens come from is `token_sources`'.
+//! failure or a kill leaves behind; what a rule says to AWS, and what is said of each of STS's refusals. How STS is asked is
+//! `assume_role`'s, how a source is asked `token_sources`'.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "credentials/claims.rs"]
+mod claims;
 #[path = "credentials/exec.rs"]
 mod exec;
+#[path = "credentials/explained.rs"]
+mod explained;
 #[path = "credentials/kept.rs"]
 mod kept;
 #[path = "credentials/printed.rs"]
 mod printed;
+#[path = "credentials/sources.rs"]
+mod sources;
 #[path = "credentials/storm.rs"]
 mod storm;
 #[path = "credentials/world.rs"]

@@ -164,10 +164,7 @@ impl Asked<'_> {
                 let claims: Vec<&str> = self.token.claims().keys().map(String::as_str).collect();
                 vec![format!("the token has {}", listed(&claims))]
             }
-            () if has("principal_tags") || has("session tag") => vec![format!(
-                "the session tags are {}: in https://aws.amazon.com/tags, each value of principal_tags is a list of one text",
-                listed(&self.token.tag_keys())
-            )],
+            () if has("principal_tags") || has("session tag") => vec![self.form_of_tags()],
             () => {
                 let provider = [self.exists(), self.audience(), self.listed_audiences()].to_vec();
                 [provider, self.keys(), self.times(), vec![self.form()]].concat()
@@ -176,6 +173,14 @@ impl Asked<'_> {
         .into_iter()
         .filter(|line| !line.is_empty())
         .collect()
+    }
+
+    fn form_of_tags(&self) -> String {
+        format!(
+            "the session tags are {}: in https://aws.amazon.com/tags, each value of principal_tags is a list of one text, of at most \
+             256 letters, digits, spaces and `_.:/=+-@`; keys have 1 to 128, and none differs from another one by capitals only",
+            listed(&self.token.tag_keys())
+        )
     }
 
     fn exists(&self) -> String {
@@ -288,12 +293,21 @@ impl Asked<'_> {
 
     fn request(&self, message: &str) -> Vec<String> {
         let Session { role, duration, .. } = self.session;
-        match duration {
-            Some(duration) if message.contains("MaxSessionDuration") => vec![format!(
+        let has = |words: &str| message.to_lowercase().contains(words);
+        vec![match duration {
+            Some(duration) if has("maxsessionduration") => format!(
                 "{duration} seconds were asked for, and the role allows less: ask for less, or raise the MaxSessionDuration of {role}"
-            )],
-            _ => vec![format!("asked for: the role {role}, the session name {}", self.name)],
-        }
+            ),
+            _ if has("tag") => self.form_of_tags(),
+            _ if has("sourceidentity") => format!(
+                "the token's source identity is {}, and has to have 2 to 64 letters, digits and `_+=,.@-`",
+                self.token.source_identity().map_or_else(|| "no text".to_owned(), quoted)
+            ),
+            _ if has("arn is invalid") => {
+                format!("the role {role} is of the partition {}: is {} one of its STS?", role.partition(), self.origin)
+            }
+            _ => format!("asked for: the role {role}, the session name {}", self.name),
+        }]
     }
 
     fn sizes(&self) -> String {

@@ -15,9 +15,13 @@ pub(crate) const ISSUER: &str = "https://id.test";
 /// The role.
 pub(crate) const ROLE: &str = "arn:aws:iam::444455556666:role/deploy";
 /// Its account.
-const ACCOUNT: &str = "444455556666";
+pub(crate) const ACCOUNT: &str = "444455556666";
+/// The audience of the account's provider.
+pub(crate) const AUDIENCE: &str = "sts.amazonaws.com";
 /// The subject of the caller's tokens.
 pub(crate) const SUBJECT: &str = "ci:release";
+/// Who may sign: an access key `AKIA...` each, with the name in capitals.
+const CALLERS: [&str; 8] = ["release", "nightly", "tags", "identity", "roles", "all", "many", "long"];
 
 const POLICY: &str = r#"
 version: 1
@@ -47,46 +51,62 @@ pub(crate) struct Ran {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let caller = |key: &str, user: &str| {
+        Self::with(POLICY, Sts::start())
+    }
+
+    /// One whose issuer has this policy.
+    pub(crate) fn with(policy: &str, sts: Sts) -> Self {
+        let credentials = CALLERS.map(|user| {
+            let name = user.to_uppercase();
             json!({
-                "access_key_id": key, "secret_access_key": "secret/of+ci", "principal_id": format!("AIDAEXAMPLE{}", user.to_uppercase()),
+                "access_key_id": format!("AKIA{name}"), "secret_access_key": "secret/of+ci", "principal_id": format!("AIDAEXAMPLE{name}"),
                 "arn": format!("arn:aws:iam::111122223333:user/ci/{user}"),
             })
-        };
-        let credentials = json!([caller("AKIARELEASE", "release"), caller("AKIANIGHTLY", "nightly")]);
+        });
         let issuer = Setup::new(env!("CARGO_BIN_EXE_countersign"))
-            .file("policy.yaml", POLICY)
-            .file("credentials.yaml", &credentials.to_string())
+            .file("policy.yaml", policy)
+            .file("credentials.yaml", &json!(credentials).to_string())
             .arg("--issuer-url")
             .arg(ISSUER)
             .start();
-        let sts = Sts::start();
-        sts.provider(Provider {
-            url: ISSUER.to_owned(),
-            client_ids: vec!["sts.amazonaws.com".to_owned()],
-            account: ACCOUNT.to_owned(),
-            fetch_from: issuer.origin().to_owned(),
-        });
         let world = Self { issuer, sts, home: tempfile::tempdir().expect("a temporary folder") };
+        world.provider(ACCOUNT, ISSUER, AUDIENCE, world.issuer.origin());
         world.trust(SUBJECT);
         let url = world.issuer.origin();
         world.configure(&format!("[profiles.deploy]\nurl = '{url}'\nrole_arn = '{ROLE}'\n"));
         world
     }
 
+    /// The account has this provider, which lists this audience.
+    pub(crate) fn provider(&self, account: &str, url: &str, audience: &str, fetch_from: &str) {
+        self.sts.provider(Provider {
+            url: url.to_owned(),
+            client_ids: vec![audience.to_owned()],
+            account: account.to_owned(),
+            fetch_from: fetch_from.to_owned(),
+        });
+    }
+
     /// The role trusts this subject, and no other.
     pub(crate) fn trust(&self, subject: &str) {
-        let condition = json!({"StringEquals": {"id.test:aud": "sts.amazonaws.com", "id.test:sub": subject}});
+        let condition = json!({"StringEquals": {"id.test:aud": AUDIENCE, "id.test:sub": subject}});
+        self.role(ROLE, ISSUER, &["AssumeRoleWithWebIdentity"], &condition);
+    }
+
+    /// This role lets tokens of this provider of its account do this, under this condition.
+    pub(crate) fn role(&self, arn: &str, provider: &str, actions: &[&str], condition: &Value) {
+        let [_, partition, _, _, account, _] = arn.split(':').collect::<Vec<_>>()[..] else { panic!("{arn}") };
+        let name = provider.trim_start_matches("https://");
         let trust = json!({
             "Version": "2012-10-17",
             "Statement": [{
                 "Effect": "Allow",
-                "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/id.test")},
-                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Principal": {"Federated": format!("arn:{partition}:iam::{account}:oidc-provider/{name}")},
+                "Action": actions.iter().map(|action| format!("sts:{action}")).collect::<Vec<_>>(),
                 "Condition": condition,
             }],
         });
-        self.sts.role(Role { arn: ROLE.to_owned(), trust, max_session: 3600 });
+        self.sts.role(Role { arn: arn.to_owned(), trust, max_session: 3600 });
     }
 
     /// `config.toml`.

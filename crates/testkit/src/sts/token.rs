@@ -184,8 +184,8 @@ fn tags(claim: &Value) -> Result<(BTreeMap<String, String>, Vec<String>), Refusa
             return Err(bad(format!("{key} is beyond the limits of a tag")));
         }
         let fold = key.to_lowercase();
-        if fold.starts_with("aws:") {
-            return Err(bad(format!("{key} is a name of AWS's own")));
+        if fold.starts_with("aws:") || value.to_lowercase().starts_with("aws:") {
+            return Err(bad(format!("{key} is a name of AWS's own, or its value begins as one")));
         }
         if !folded.insert(fold) {
             return Err(Refusal::validation(

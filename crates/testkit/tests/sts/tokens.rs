@@ -239,6 +239,7 @@ fn tags_have_their_form_and_their_limits() {
         (of(&json!({"k": ["a;b"]})), "beyond the limits"),
         (of(&json!({"k#": ["v"]})), "beyond the limits"),
         (of(&json!({"AWS:k": ["v"]})), "AWS's own"),
+        (of(&json!({"k": ["Aws:v"]})), "AWS's own"),
         (of(&many(51)), "more than 50"),
         (json!({"principal_tags": {"a": ["1"]}, "transitive_tag_keys": ["A"]}), "A is transitive, and no tag"),
         (json!({"principal_tags": {"a": ["1"]}, "transitive_tag_keys": 1}), "no strings"),

@@ -159,7 +159,20 @@ fn what_is_asked_for_stands_beside_its_limit() {
     );
     let duration = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
     has(&told(&claims(), "ValidationError", duration), &["7200 seconds were asked for", "MaxSessionDuration of arn:"]);
-    has(&told(&claims(), "ValidationError", "Request ARN is invalid"), &["asked for: the role arn:aws:iam::"]);
+    has(
+        &told(&claims(), "ValidationError", "Request ARN is invalid"),
+        &["of the partition aws: is https://sts.example "],
+    );
+    has(&told(&claims(), "ValidationError", "1 validation error detected"), &["asked for: the role arn:aws:iam::"]);
+    let mut bad = claims();
+    bad["https://aws.amazon.com/tags"] = json!({"principal_tags": {"team": "a"}});
+    bad["https://aws.amazon.com/source_identity"] = json!("b");
+    has(
+        &told(&bad, "ValidationError", "Unable to validate tags"),
+        &["the session tags are \"team\"", "a list of one text"],
+    );
+    let pattern = "1 validation error detected: Value 'b' at 'sourceIdentity' failed to satisfy constraint";
+    has(&told(&bad, "ValidationError", pattern), &["the token's source identity is \"b\"", "2 to 64"]);
     let packed = "Packed size of session tags consumes 138% of allotted space.";
     has(&told(&claims(), "PackedPolicyTooLarge", packed), &["0 characters", "0 managed policies and 0 session tags"]);
     has(&told(&claims(), "RegionDisabledException", "STS is not activated"), &["https://sts.example", "us-east-1"]);
