@@ -3,13 +3,20 @@
 //!
 //! **Owns** what a user and a program of theirs see: forms, exit codes, what is kept, how often STS is asked, and what a
 //! failure or a kill leaves behind. What STS refuses is `assume_role`'s, where tokens come from is `token_sources`'.
+//!
+//! `docs/aws-credentials.md` shows recipes, and they are run from there. The one for Terraform is ignored, for the size of the
+//! provider: `cargo test --workspace --test credentials -- --ignored`.
 
+#[path = "credentials/consumers.rs"]
+mod consumers;
 #[path = "credentials/exec.rs"]
 mod exec;
 #[path = "credentials/kept.rs"]
 mod kept;
 #[path = "credentials/printed.rs"]
 mod printed;
+#[path = "credentials/recipes.rs"]
+mod recipes;
 #[path = "credentials/storm.rs"]
 mod storm;
 #[path = "credentials/world.rs"]

@@ -1,6 +1,7 @@
 //! An issuer, an STS that trusts it, and a user with a home.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -60,30 +61,40 @@ impl World {
             .arg("--issuer-url")
             .arg(ISSUER)
             .start();
-        let sts = Sts::start();
-        sts.provider(Provider {
-            url: ISSUER.to_owned(),
-            client_ids: vec!["sts.amazonaws.com".to_owned()],
-            account: ACCOUNT.to_owned(),
-            fetch_from: issuer.origin().to_owned(),
-        });
-        let world = Self { issuer, sts, home: tempfile::tempdir().expect("a temporary folder") };
+        let world = Self { issuer, sts: Sts::start(), home: tempfile::tempdir().expect("a temporary folder") };
+        world.provider(ISSUER, world.issuer.origin());
         world.trust(SUBJECT);
         let url = world.issuer.origin();
         world.configure(&format!("[profiles.deploy]\nurl = '{url}'\nrole_arn = '{ROLE}'\n"));
         world
     }
 
+    /// The account takes this issuer's tokens for `sts.amazonaws.com`.
+    pub(crate) fn provider(&self, issuer: &str, served_at: &str) {
+        self.sts.provider(Provider {
+            url: issuer.to_owned(),
+            client_ids: vec!["sts.amazonaws.com".to_owned()],
+            account: ACCOUNT.to_owned(),
+            fetch_from: served_at.to_owned(),
+        });
+    }
+
     /// The role trusts this subject, and no other.
     pub(crate) fn trust(&self, subject: &str) {
-        let condition = json!({"StringEquals": {"id.test:aud": "sts.amazonaws.com", "id.test:sub": subject}});
+        self.trust_of(ISSUER, subject);
+    }
+
+    /// The role trusts this subject of another issuer, and no other.
+    pub(crate) fn trust_of(&self, issuer: &str, subject: &str) {
+        let name = issuer.strip_prefix("https://").expect("an issuer's URL");
+        let key = |claim: &str| format!("{name}:{claim}");
         let trust = json!({
             "Version": "2012-10-17",
             "Statement": [{
                 "Effect": "Allow",
-                "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/id.test")},
+                "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{name}")},
                 "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": condition,
+                "Condition": {"StringEquals": {key("aud"): "sts.amazonaws.com", key("sub"): subject}},
             }],
         });
         self.sts.role(Role { arn: ROLE.to_owned(), trust, max_session: 3600 });
@@ -91,9 +102,7 @@ impl World {
 
     /// `config.toml`.
     pub(crate) fn configure(&self, text: &str) {
-        let path = self.config();
-        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
-        fs::write(path, text).expect("it can be written");
+        write(&self.config(), text);
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -126,6 +135,20 @@ impl World {
         command
     }
 
+    /// A program that is not ours, with `countersign`, `aws` and a Python that knows boto3 on its `PATH`.
+    pub(crate) fn consumer(&self, program: impl AsRef<Path>) -> Command {
+        let countersign = self.home().join("bin/countersign");
+        if !countersign.exists() {
+            fs::create_dir(self.home().join("bin")).expect("it can be made");
+            symlink(env!("CARGO_BIN_EXE_countersign"), &countersign).expect("it can be linked");
+        }
+        let mut path = vec![self.home().join("bin"), tools::aws().parent().expect("a folder").to_path_buf()];
+        path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+        let mut command = self.program(program);
+        command.env("PATH", std::env::join_paths(path).expect("folders"));
+        command
+    }
+
     /// The command line with these arguments.
     pub(crate) fn countersign(&self, arguments: &[&str]) -> Command {
         let mut command = self.program(env!("CARGO_BIN_EXE_countersign"));
@@ -142,6 +165,12 @@ impl World {
     pub(crate) fn asked(&self) -> usize {
         self.sts.calls().len()
     }
+}
+
+/// Writes a file into a folder that may have to be made.
+pub(crate) fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+    fs::write(path, text).expect("it can be written");
 }
 
 pub(crate) fn ran(output: Output) -> Ran {
