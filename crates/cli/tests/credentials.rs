@@ -4,11 +4,16 @@
 //! **Owns** what a user and a program of theirs see: forms, exit codes, what is kept, how often STS is asked, and what a
 //! failure or a kill leaves behind; what a rule says to AWS, and what is said of each of STS's refusals. How STS is asked is
 //! `assume_role`'s, how a source is asked `token_sources`'.
+//!
+//! `docs/aws-credentials.md` shows recipes, and they are run from there. The one for Terraform is ignored, for the size of the
+//! provider: `cargo test --workspace --test credentials -- --ignored`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "credentials/claims.rs"]
 mod claims;
+#[path = "credentials/consumers.rs"]
+mod consumers;
 #[path = "credentials/exec.rs"]
 mod exec;
 #[path = "credentials/explained.rs"]
@@ -17,6 +22,8 @@ mod explained;
 mod kept;
 #[path = "credentials/printed.rs"]
 mod printed;
+#[path = "credentials/recipes.rs"]
+mod recipes;
 #[path = "credentials/sources.rs"]
 mod sources;
 #[path = "credentials/storm.rs"]

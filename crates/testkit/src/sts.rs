@@ -120,6 +120,8 @@ pub struct Session {
 pub struct Use {
     /// Whose; empty if the request did not say.
     pub access_key_id: String,
+    /// Which program called, in its own words.
+    pub user_agent: String,
     /// The code of the refusal.
     pub refused: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! An issuer, an STS that trusts it, and a user with a home.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -89,8 +90,14 @@ impl World {
 
     /// The role trusts this subject, and no other.
     pub(crate) fn trust(&self, subject: &str) {
-        let condition = json!({"StringEquals": {"id.test:aud": AUDIENCE, "id.test:sub": subject}});
-        self.role(ROLE, ISSUER, &["AssumeRoleWithWebIdentity"], &condition);
+        self.trust_of(ISSUER, subject);
+    }
+
+    /// The role trusts this subject of another issuer, and no other.
+    pub(crate) fn trust_of(&self, issuer: &str, subject: &str) {
+        let key = |claim: &str| format!("{}:{claim}", issuer.trim_start_matches("https://"));
+        let condition = json!({"StringEquals": {key("aud"): AUDIENCE, key("sub"): subject}});
+        self.role(ROLE, issuer, &["AssumeRoleWithWebIdentity"], &condition);
     }
 
     /// This role lets tokens of this provider of its account do this, under this condition.
@@ -111,9 +118,7 @@ impl World {
 
     /// `config.toml`.
     pub(crate) fn configure(&self, text: &str) {
-        let path = self.config();
-        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
-        fs::write(path, text).expect("it can be written");
+        write(&self.config(), text);
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -146,6 +151,20 @@ impl World {
         command
     }
 
+    /// A program that is not ours, with `countersign`, `aws` and a Python that knows boto3 on its `PATH`.
+    pub(crate) fn consumer(&self, program: impl AsRef<Path>) -> Command {
+        let countersign = self.home().join("bin/countersign");
+        if !countersign.exists() {
+            fs::create_dir(self.home().join("bin")).expect("it can be made");
+            symlink(env!("CARGO_BIN_EXE_countersign"), &countersign).expect("it can be linked");
+        }
+        let mut path = vec![self.home().join("bin"), tools::aws().parent().expect("a folder").to_path_buf()];
+        path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+        let mut command = self.program(program);
+        command.env("PATH", std::env::join_paths(path).expect("folders"));
+        command
+    }
+
     /// The command line with these arguments.
     pub(crate) fn countersign(&self, arguments: &[&str]) -> Command {
         let mut command = self.program(env!("CARGO_BIN_EXE_countersign"));
@@ -162,6 +181,12 @@ impl World {
     pub(crate) fn asked(&self) -> usize {
         self.sts.calls().len()
     }
+}
+
+/// Writes a file into a folder that may have to be made.
+pub(crate) fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+    fs::write(path, text).expect("it can be written");
 }
 
 pub(crate) fn ran(output: Output) -> Ran {

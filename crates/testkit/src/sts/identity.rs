@@ -9,7 +9,7 @@ use aws_sigv4::sign::v4;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, USER_AGENT};
 use hyper::http::request::Parts;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -77,7 +77,8 @@ impl Shared {
             Ok(held) => answer::caller(held),
             Err(refusal) => refusal.answer(),
         };
-        book.uses.push(Use { access_key_id, refused });
+        let user_agent = header(head, USER_AGENT.as_str()).unwrap_or_default().to_owned();
+        book.uses.push(Use { access_key_id, user_agent, refused });
         answer
     }
 }
