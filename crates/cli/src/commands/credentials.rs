@@ -64,7 +64,7 @@ pub(super) fn refused(failure: Failure) -> anyhow::Result<Ending> {
 
 /// Print credentials.
 pub async fn run(args: Args) -> anyhow::Result<Ending> {
-    match args.asked.obtain().await? {
+    match Box::pin(args.asked.obtain()).await? {
         Ok((request, entry)) => {
             out::print(text(&entry, &request.session, args.format))?;
             Ok(Ending::Done)

@@ -41,7 +41,7 @@ pub struct Args {
 
 /// Become the command.
 pub async fn run(args: Args) -> anyhow::Result<Ending> {
-    let (request, entry) = match args.asked.obtain().await? {
+    let (request, entry) = match Box::pin(args.asked.obtain()).await? {
         Ok(obtained) => obtained,
         Err(failure) => return refused(failure),
     };

@@ -125,7 +125,7 @@ impl Cache {
         let named = || folder.display().to_string();
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(named)?;
         let found = folder.metadata().with_context(named)?;
-        if !is_private(&found) {
+        if is_open(&found) {
             bail!("{}: others may read it (mode {:o}): chmod 700", named(), found.mode() & 0o777);
         }
         if !is_ours(&found) {
@@ -147,7 +147,7 @@ impl Slot {
         let mut file = File::open(&self.entry).ok()?;
         let found = file.metadata().ok()?;
         let mut text = zeroize::Zeroizing::new(String::new());
-        if !found.is_file() || !is_private(&found) || !is_ours(&found) || file.read_to_string(&mut text).is_err() {
+        if !found.is_file() || is_open(&found) || !is_ours(&found) || file.read_to_string(&mut text).is_err() {
             return None;
         }
         let entry: Entry = serde_json::from_str(&text).ok()?;
@@ -252,8 +252,8 @@ fn note(file: &mut File) -> Note {
     file.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
-fn is_private(found: &Metadata) -> bool {
-    found.mode() & 0o077 == 0
+fn is_open(found: &Metadata) -> bool {
+    found.mode() & 0o077 != 0
 }
 
 fn is_ours(found: &Metadata) -> bool {

@@ -5,6 +5,7 @@
 //! are read, since it can change under the same name.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -67,5 +68,8 @@ pub fn of(request: &Request) -> String {
         files: vec![file("AWS_CONFIG_FILE", "config"), file("AWS_SHARED_CREDENTIALS_FILE", "credentials")],
     };
     let text = zeroize::Zeroizing::new(serde_json::to_vec(&material).unwrap_or_default());
-    digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA256, &text).as_ref().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -56,16 +56,6 @@ pub enum Failure {
     Unknown(#[from] anyhow::Error),
 }
 
-impl Failure {
-    /// What anything else went wrong with.
-    pub fn context(self, what: impl std::fmt::Display + Send + Sync + 'static) -> Self {
-        match self {
-            Self::Refused(why) => Self::Refused(format!("{what}: {why}")),
-            Self::Unknown(error) => Self::Unknown(error.context(what)),
-        }
-    }
-}
-
 /// What is kept is of use to whom?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {

@@ -14,19 +14,23 @@ use crate::world::{ROLE, SUBJECT, World, key_of, key_of_warned, run};
 /// Moves the times of what is kept, as if it had been obtained so much earlier.
 fn age(world: &World, by: SignedDuration) {
     for path in world.cached("json") {
-        let mut entry: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        let moved = |time: &Value| Value::from((time.as_str().unwrap().parse::<Timestamp>().unwrap() - by).to_string());
+        let text = fs::read_to_string(&path).expect("it can be read");
+        let mut entry: Value = serde_json::from_str(&text).expect("it is JSON");
+        let moved = |time: &Value| {
+            let time: Timestamp = time.as_str().and_then(|time| time.parse().ok()).expect("it is a time");
+            Value::from((time - by).to_string())
+        };
         for name in ["obtained_at", "refresh_at"] {
             entry[name] = moved(&entry[name]);
         }
         entry["credentials"]["expiration"] = moved(&entry["credentials"]["expiration"]);
         // In place, so that its mode stays.
-        fs::write(&path, entry.to_string()).unwrap();
+        fs::write(&path, entry.to_string()).expect("it can be written");
     }
 }
 
 fn mode(path: &Path) -> u32 {
-    path.metadata().unwrap().mode() & 0o777
+    path.metadata().expect("it is there").mode() & 0o777
 }
 
 #[test]
@@ -188,7 +192,7 @@ fn credentials_that_would_sign_for_themselves_are_noticed() {
 #[test]
 fn a_session_that_is_short_is_renewed_in_its_last_third() {
     let world = World::new();
-    world.sts.lifetime(Duration::from_secs(600));
+    world.sts.lifetime(Duration::from_mins(10));
     let first = key_of(&run(&mut world.credentials(&[])));
     age(&world, SignedDuration::from_secs(340));
     assert_eq!(key_of(&run(&mut world.credentials(&[]))), first);
