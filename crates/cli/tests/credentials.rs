@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "credentials/attack.rs"]
+mod attack;
 #[path = "credentials/exec.rs"]
 mod exec;
 #[path = "credentials/kept.rs"]
