@@ -21,9 +21,9 @@ const BACKLOG: usize = 1024;
 /// How long an audit line may wait to be written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A line for people, on stderr.
+/// A line for people, on stderr; whole, whoever else writes there.
 pub fn say(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{}", harmless(&text.to_string()));
+    let _ = io::stderr().lock().write_all((harmless(&text.to_string()) + "\n").as_bytes());
 }
 
 /// Some of it may come from elsewhere: nothing in it commands a terminal.
@@ -40,7 +40,10 @@ pub fn stdout() -> io::Result<File> {
 /// Machine-readable output, on stdout, with a line's end.
 pub fn print(text: impl Display) -> anyhow::Result<()> {
     let mut stdout = stdout().context("cannot write to standard output")?;
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to standard output")
+    stdout
+        .write_all(format!("{text}\n").as_bytes())
+        .and_then(|()| stdout.flush())
+        .context("cannot write to standard output")
 }
 
 /// A file that others read, written in one step: nobody reads half of it, and everybody may read it.

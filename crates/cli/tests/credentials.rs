@@ -10,6 +10,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "credentials/attack.rs"]
+mod attack;
 #[path = "credentials/claims.rs"]
 mod claims;
 #[path = "credentials/consumers.rs"]

@@ -2,7 +2,7 @@
 
 use super::Ending;
 use crate::credentials::output::{Format, text};
-use crate::credentials::settings::Settings;
+use crate::credentials::settings::{Settings, said};
 use crate::credentials::{Failure, Keep, Request, cache::Entry, obtain, profile};
 use crate::out;
 
@@ -35,10 +35,9 @@ pub struct Asked {
 impl Asked {
     /// The request, and credentials for it.
     pub async fn obtain(self) -> anyhow::Result<Result<(Request, Entry), Failure>> {
-        let variable = |name: &str| std::env::var(name).ok();
+        let variable = |name: &str| std::env::var_os(name);
         let mut settings = self.settings.over(Settings::of_environment(variable)?)?;
-        let named = self.profile.or_else(|| variable("COUNTERSIGN_PROFILE").filter(|name| !name.is_empty()));
-        if let Some(name) = named {
+        if let Some(name) = self.profile.map_or_else(|| said("COUNTERSIGN_PROFILE", variable), |name| Ok(Some(name)))? {
             settings = settings.over(profile::find(&name)?)?;
         }
         let request = settings.request()?;

@@ -10,11 +10,13 @@ use std::process::Command;
 use super::Ending;
 use super::credentials::{Asked, refused};
 use crate::credentials::output::variables;
+use crate::credentials::source::{OAuth, Secret, Source};
 use crate::credentials::sts;
 use crate::out;
 
-/// Other ways to credentials, which some SDK would prefer, and what the command need not know.
-const TAKEN_AWAY: [&str; 12] = [
+/// Other ways to credentials, which some SDK would prefer, what belongs to those, and what the command need not know.
+const TAKEN_AWAY: [&str; 13] = [
+    "AWS_ACCOUNT_ID",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SECURITY_TOKEN",
@@ -54,6 +56,9 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
         command.env("AWS_REGION", &region).env("AWS_DEFAULT_REGION", region);
     }
     for name in TAKEN_AWAY {
+        command.env_remove(name);
+    }
+    if let Source::OAuth(OAuth { secret: Secret::Environment(name), .. }) = &request.source {
         command.env_remove(name);
     }
     command.envs(variables(&entry));

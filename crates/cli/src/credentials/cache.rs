@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::sts::Assumed;
 use super::token::WebToken;
@@ -25,6 +27,10 @@ const VERSION: u8 = 1;
 const LEFT_LYING: SignedDuration = SignedDuration::from_hours(24);
 /// A clock may step back so far between two processes without an entry counting as one from the future.
 const STEP: SignedDuration = SignedDuration::from_secs(5);
+/// Nothing that we write is larger.
+const LARGEST: usize = 64 * 1024;
+/// A pipe in place of a file is not waited for, and no link is followed to what is not ours.
+const PLAIN: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits().cast_signed();
 
 /// Credentials, and what is known of them.
 #[derive(Clone, Serialize, Deserialize)]
@@ -41,18 +47,21 @@ pub struct Entry {
     pub issuer: String,
     /// `sub` of it.
     pub subject: String,
+    /// These and what else of it decides which session it gives.
+    claims: Map<String, Value>,
 }
 
 impl Entry {
     /// What STS gave at `now` for this token.
     pub fn new(credentials: Assumed, now: Timestamp, refresh_at: Timestamp, token: &WebToken) -> Self {
-        let (issuer, subject) = named(token);
-        Self { version: VERSION, credentials, obtained_at: now, refresh_at, issuer, subject }
+        let text = |claim: Option<&str>| claim.unwrap_or_default().to_owned();
+        let (issuer, subject) = (text(token.issuer()), text(token.subject()));
+        Self { version: VERSION, credentials, obtained_at: now, refresh_at, issuer, subject, claims: decisive(token) }
     }
 
-    /// Given for a token of the one whom this token is of.
+    /// Given for a token that says the same to AWS as this one.
     pub fn is_for(&self, token: &WebToken) -> bool {
-        (&self.issuer, &self.subject) == (&named(token).0, &named(token).1)
+        self.claims == decisive(token)
     }
 
     /// Not to be handed out without an attempt to renew it. A clock that went back tells nothing of an entry's age.
@@ -66,10 +75,11 @@ impl Entry {
     }
 }
 
-/// Issuer and subject of a token.
-fn named(token: &WebToken) -> (String, String) {
-    let text = |claim: Option<&str>| claim.unwrap_or_default().to_owned();
-    (text(token.issuer()), text(token.subject()))
+/// Who a token is of and for, and its tags, roles and source identity: all but times and what the issuer says to others.
+fn decisive(token: &WebToken) -> Map<String, Value> {
+    let decides =
+        |name: &str| ["iss", "sub", "aud", "azp"].contains(&name) || name.starts_with("https://aws.amazon.com/");
+    token.claims().iter().filter(|(name, _)| decides(name)).map(|(name, claim)| (name.clone(), claim.clone())).collect()
 }
 
 /// The folder.
@@ -93,6 +103,8 @@ pub struct Held<'a> {
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Note {
     process: u32,
+    /// Within which that number counts, where there is such a thing: containers may share a folder.
+    namespace: Option<PathBuf>,
     failure: Option<Failed>,
 }
 
@@ -144,10 +156,12 @@ impl Cache {
 impl Slot {
     /// What is kept and has not ended.
     pub fn read(&self, now: Timestamp) -> Option<Entry> {
-        let mut file = File::open(&self.entry).ok()?;
+        let file = OpenOptions::new().read(true).custom_flags(PLAIN).open(&self.entry).ok()?;
         let found = file.metadata().ok()?;
-        let mut text = zeroize::Zeroizing::new(String::new());
-        if !found.is_file() || is_open(&found) || !is_ours(&found) || file.read_to_string(&mut text).is_err() {
+        // As large as it will be: a buffer that grows leaves copies behind.
+        let mut text = zeroize::Zeroizing::new(String::with_capacity(LARGEST));
+        let ours = found.is_file() && !is_open(&found) && is_ours(&found);
+        if !ours || file.take(LARGEST as u64).read_to_string(&mut text).is_err() {
             return None;
         }
         let entry: Entry = serde_json::from_str(&text).ok()?;
@@ -155,10 +169,15 @@ impl Slot {
     }
 
     /// Hold the slot, unless somebody does.
-    pub fn try_hold(&self) -> io::Result<Option<Held<'_>>> {
+    pub fn try_hold(&self) -> anyhow::Result<Option<Held<'_>>> {
+        self.hold().with_context(|| self.lock.display().to_string())
+    }
+
+    fn hold(&self) -> io::Result<Option<Held<'_>>> {
         loop {
-            let mut file =
-                OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.lock)?;
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(PLAIN);
+            let mut file = options.open(&self.lock)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -167,7 +186,7 @@ impl Slot {
             // Whoever tidies up takes the file away under the lock: a lock on a file without a name excludes nobody.
             let (held, named) = (file.metadata()?, self.lock.metadata());
             if named.is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
-                let note = Note { process: std::process::id(), ..note(&mut file) };
+                let note = Note { process: std::process::id(), namespace: namespace(), ..note(&mut file) };
                 let mut held = Held { slot: self, file, note };
                 held.write_note()?;
                 return Ok(Some(held));
@@ -175,18 +194,20 @@ impl Slot {
         }
     }
 
-    /// The process that holds it, if one does.
+    /// The process that holds it, if one does that has a number here.
     pub fn holder(&self) -> Option<u32> {
-        Some(note(&mut File::open(&self.lock).ok()?).process)
+        let file = OpenOptions::new().read(true).custom_flags(PLAIN).open(&self.lock);
+        let note = note(&mut file.ok()?);
+        (note.process != 0 && note.namespace == namespace()).then_some(note.process)
     }
 
     /// Takes away what ended long ago, and what nobody finished.
-    fn tidy(&self, now: Timestamp) -> io::Result<()> {
+    fn tidy(&self, now: Timestamp) -> anyhow::Result<()> {
         for file in std::fs::read_dir(&self.folder)? {
             let path = file?.path();
             let old = |path: &Path| {
                 let changed = path.metadata().and_then(|found| found.modified()).ok();
-                changed.and_then(|time| Timestamp::try_from(time).ok()).is_some_and(|time| time + LEFT_LYING < now)
+                changed.and_then(|time| Timestamp::try_from(time).ok()).is_some_and(|time| time < now - LEFT_LYING)
             };
             if !old(&path) || path == self.lock {
                 continue;
@@ -196,14 +217,17 @@ impl Slot {
                 entry: path.with_extension("json"),
                 lock: path.with_extension("lock"),
             };
+            let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
             match path.extension().and_then(|end| end.to_str()) {
-                Some("json" | "lock") if slot.read(now).is_none() => {
-                    if let Some(_held) = slot.try_hold()? {
+                Some("json" | "lock") if is_key(name) && slot.read(now).is_none() => {
+                    let held = slot.try_hold()?;
+                    // Somebody may have been quicker, and kept new ones.
+                    if held.is_some() && slot.read(now).is_none() {
                         let _ = std::fs::remove_file(&slot.entry);
                         let _ = std::fs::remove_file(&slot.lock);
                     }
                 }
-                Some("part") => drop(std::fs::remove_file(&path)),
+                Some("part") if name.starts_with(".tmp") => drop(std::fs::remove_file(&path)),
                 _ => {}
             }
         }
@@ -249,7 +273,18 @@ impl Held<'_> {
 /// What cannot be read says nothing: whoever wrote it was stopped.
 fn note(file: &mut File) -> Note {
     let mut text = String::new();
-    file.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
+    let read = file.take(LARGEST as u64).read_to_string(&mut text);
+    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+/// What the number of a process counts within.
+fn namespace() -> Option<PathBuf> {
+    std::fs::read_link("/proc/self/ns/pid").ok()
+}
+
+/// Nothing else in the folder is ours.
+fn is_key(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn is_open(found: &Metadata) -> bool {
@@ -261,149 +296,4 @@ fn is_ours(found: &Metadata) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-    use std::time::{Duration, SystemTime};
-
-    use super::*;
-
-    fn second(n: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + n).unwrap()
-    }
-
-    fn entry(obtained: i64, expires: i64) -> Entry {
-        Entry {
-            version: VERSION,
-            credentials: Assumed {
-                access_key_id: "ASIAEXAMPLE".to_owned(),
-                secret_access_key: "secret".to_owned().into(),
-                session_token: "token".to_owned().into(),
-                expiration: second(expires),
-                arn: "arn:aws:sts::444455556666:assumed-role/deploy/x".to_owned(),
-            },
-            obtained_at: second(obtained),
-            refresh_at: second(expires - 300),
-            issuer: "https://id.acme.com".to_owned(),
-            subject: "x".to_owned(),
-        }
-    }
-
-    fn cache() -> (tempfile::TempDir, Cache) {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(folder.path().join("a/countersign")).unwrap();
-        (folder, cache)
-    }
-
-    fn keep(slot: &Slot, entry: &Entry) {
-        slot.try_hold().unwrap().expect("nobody holds it").keep(entry).unwrap();
-    }
-
-    fn mode(path: &Path) -> u32 {
-        path.metadata().unwrap().mode() & 0o777
-    }
-
-    #[test]
-    fn what_is_kept_is_read_until_it_ends_and_is_ours_alone() {
-        let (_folder, cache) = cache();
-        let slot = cache.slot("00");
-        assert!(slot.read(second(0)).is_none());
-        keep(&slot, &entry(0, 3600));
-        let kept = slot.read(second(3599)).unwrap();
-        assert_eq!((kept.credentials.secret_access_key.as_str(), kept.obtained_at), ("secret", second(0)));
-        assert!(!kept.is_due(second(3299)) && kept.is_due(second(3300)), "5 minutes before the end");
-        assert!(!kept.is_due(second(-5)) && kept.is_due(second(-6)), "a clock that went back");
-        assert!(slot.read(second(3600)).is_none(), "it has ended");
-        assert!(cache.slot("01").read(second(0)).is_none(), "another request");
-        assert_eq!((mode(&cache.0), mode(&slot.entry), mode(&slot.lock)), (0o700, 0o600, 0o600));
-    }
-
-    #[test]
-    fn what_others_may_read_or_nobody_finished_or_another_version_wrote_is_not_read() {
-        let (_folder, cache) = cache();
-        let slot = cache.slot("00");
-        let good = serde_json::to_string(&entry(0, 3600)).unwrap();
-        for (text, mode) in [
-            (good.clone(), 0o644),
-            (good.split_at(good.len() - 20).0.to_owned(), 0o600),
-            (String::new(), 0o600),
-            (good.replace("\"version\":1", "\"version\":2"), 0o600),
-            (good.replace("\"version\":1", "\"version\":1,\"more\":1"), 0o600),
-        ] {
-            std::fs::write(&slot.entry, text).unwrap();
-            std::fs::set_permissions(&slot.entry, PermissionsExt::from_mode(mode)).unwrap();
-            assert!(slot.read(second(0)).is_none());
-        }
-        std::fs::write(&slot.entry, good).unwrap();
-        std::fs::set_permissions(&slot.entry, PermissionsExt::from_mode(0o600)).unwrap();
-        assert!(slot.read(second(0)).is_some());
-        std::fs::set_permissions(&cache.0, PermissionsExt::from_mode(0o750)).unwrap();
-        let why = Cache::at(cache.0.clone()).err().unwrap().to_string();
-        assert!(why.contains("others may read it (mode 750)"), "{why}");
-    }
-
-    #[test]
-    fn one_holds_a_slot_and_those_who_wait_learn_how_it_ended() {
-        let (_folder, cache) = cache();
-        let slot = cache.slot("00");
-        let held = slot.try_hold().unwrap().unwrap();
-        assert!(slot.try_hold().unwrap().is_none(), "somebody holds it");
-        assert!(cache.slot("01").try_hold().unwrap().is_some(), "another one is free");
-        assert_eq!(slot.holder(), Some(std::process::id()));
-        assert!(held.last_failure().is_none());
-        held.give_up(&Failure::Refused("no".to_owned()), second(7)).unwrap();
-
-        let held = slot.try_hold().unwrap().expect("it is free again");
-        let failed = held.last_failure().cloned().unwrap();
-        assert_eq!(failed.at, second(7));
-        assert!(matches!(failed.failure(), Failure::Refused(why) if why == "no"));
-        drop(held);
-        assert!(slot.try_hold().unwrap().unwrap().last_failure().is_some(), "who did nothing takes nothing away");
-        keep(&slot, &entry(0, 3600));
-        assert!(slot.try_hold().unwrap().unwrap().last_failure().is_none());
-        std::fs::write(&slot.lock, "{\"process\":").unwrap();
-        assert!(slot.try_hold().unwrap().unwrap().last_failure().is_none(), "half a note says nothing");
-    }
-
-    #[test]
-    fn a_lock_whose_file_was_taken_away_is_none() {
-        let (_folder, cache) = cache();
-        let slot = cache.slot("00");
-        let first = slot.try_hold().unwrap().unwrap();
-        std::fs::remove_file(&slot.lock).unwrap();
-        let second = slot.try_hold().unwrap().expect("the name is free");
-        assert!(slot.try_hold().unwrap().is_none());
-        drop((first, second));
-    }
-
-    #[test]
-    fn what_ended_long_ago_is_taken_away_and_nothing_else() {
-        let (_folder, cache) = cache();
-        let age = |path: &Path| {
-            File::options()
-                .write(true)
-                .open(path)
-                .unwrap()
-                .set_modified(SystemTime::UNIX_EPOCH + Duration::from_hours(1))
-        };
-        let (old, lasting, held, fresh) = (cache.slot("00"), cache.slot("01"), cache.slot("02"), cache.slot("03"));
-        for (slot, entry) in [(&old, entry(0, 100)), (&lasting, entry(0, 1_000_000)), (&held, entry(0, 100))] {
-            keep(slot, &entry);
-            age(&slot.entry).unwrap();
-            age(&slot.lock).unwrap();
-        }
-        let (part, other) = (cache.0.join(".tmpx.part"), cache.0.join("README"));
-        for path in [&part, &other] {
-            std::fs::write(path, "x").unwrap();
-            age(path).unwrap();
-        }
-        let _held = held.try_hold().unwrap().unwrap();
-        age(&held.lock).unwrap();
-        keep(&fresh, &entry(90_000, 95_000));
-        let there = |slot: &Slot| (slot.entry.exists(), slot.lock.exists());
-        assert_eq!((there(&old), part.exists()), ((false, false), false));
-        assert_eq!(
-            (there(&lasting), there(&held), there(&fresh), other.exists()),
-            ((true, true), (true, true), (true, true), true)
-        );
-    }
-}
+mod tests;

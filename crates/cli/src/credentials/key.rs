@@ -1,12 +1,13 @@
 //! Under which name credentials are kept: a hash of everything that went into them.
 //!
 //! That is the request, and whoever signs for the token: what the environment and the files of the AWS configuration say of it.
-//! An identity that neither names (that of an instance) counts as one. A token file's subject is looked at when credentials
+//! An identity that neither names (that of an instance) counts as one. What a token file says is looked at when credentials
 //! are read, since it can change under the same name.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
@@ -16,7 +17,9 @@ use super::role::Session;
 use super::source::Source;
 
 /// Variables by which the AWS SDK finds credentials, and the server that is asked.
-const AWS: [&str; 17] = [
+const AWS: [&str; 18] = [
+    // `~/.aws`, with whoever has logged in there.
+    "HOME",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -49,12 +52,13 @@ struct Material<'a> {
 }
 
 /// 64 hexadecimal digits.
-pub fn of(request: &Request) -> String {
+pub fn of(request: &Request) -> anyhow::Result<String> {
     let variable = |name: &str| std::env::var(name).ok();
     let home = std::env::home_dir().unwrap_or_default();
     let file = |name: &str, default: &str| {
-        let path = variable(name).map_or_else(|| home.join(".aws").join(default), PathBuf::from);
-        std::fs::read(path).ok()
+        let path = variable(name).map_or_else(|| Path::new("~/.aws").join(default), PathBuf::from);
+        // As the SDK reads it.
+        content(&path.strip_prefix("~").map_or_else(|_| path.clone(), |below| home.join(below)))
     };
     let names: &[&str] = match request.source {
         Source::GitHub { .. } => &GITHUB,
@@ -65,11 +69,21 @@ pub fn of(request: &Request) -> String {
         source: &request.source,
         session: &request.session,
         environment: AWS.iter().chain(names).filter_map(|name| Some((*name, variable(name)?))).collect(),
-        files: vec![file("AWS_CONFIG_FILE", "config"), file("AWS_SHARED_CREDENTIALS_FILE", "credentials")],
+        files: vec![
+            file("AWS_CONFIG_FILE", "config"),
+            file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+            variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").and_then(|path| content(Path::new(&path))),
+        ],
     };
-    let text = zeroize::Zeroizing::new(serde_json::to_vec(&material).unwrap_or_default());
-    digest(&SHA256, &text).as_ref().iter().fold(String::new(), |mut text, byte| {
+    let text = zeroize::Zeroizing::new(serde_json::to_vec(&material)?);
+    Ok(digest(&SHA256, &text).as_ref().iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
-    })
+    }))
+}
+
+/// What stands in a file. A pipe is the SDK's to read, once: this one is not another one.
+fn content(path: &Path) -> Option<Vec<u8>> {
+    let found = path.metadata().ok()?;
+    if found.is_file() { std::fs::read(path).ok() } else { Some(format!("{} {}", found.dev(), found.ino()).into()) }
 }

@@ -31,6 +31,12 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 const JITTER: f64 = 0.2;
 /// While there are valid credentials, a failure is repeated no sooner than this.
 const AGAIN: SignedDuration = SignedDuration::from_secs(30);
+/// An attempt that can be repeated while there are valid credentials takes no longer.
+const HURRY: Duration = Duration::from_secs(10);
+/// What ends so soon has ended when it is used.
+const LEAST: SignedDuration = SignedDuration::from_secs(15);
+/// So many processes may need each other's credentials. More are one that needs its own.
+const DEEPEST: usize = 4;
 /// How long somebody waits for a process that renews. Its own attempt has time limits that add up to less.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -70,7 +76,9 @@ pub enum Keep {
 /// Credentials for the request: kept ones, until they are to be renewed; then new ones; and if there are none, the kept ones
 /// while they last. A cache that cannot be used costs a warning and a call of STS, never the credentials.
 pub async fn obtain(request: &Request, keep: Keep) -> Result<Entry, Failure> {
-    if keep == Keep::Nothing {
+    // A pipe is read once, and its name does not say what comes out of it.
+    let pipe = matches!(&request.source, Source::File(path) if path.metadata().is_ok_and(|found| !found.is_file()));
+    if keep == Keep::Nothing || pipe {
         return fetch(request).await;
     }
     match Cache::open() {
@@ -84,7 +92,7 @@ pub async fn obtain(request: &Request, keep: Keep) -> Result<Entry, Failure> {
 
 /// The same with this cache.
 pub async fn obtain_in(cache: &Cache, request: &Request, keep: Keep) -> Result<Entry, Failure> {
-    let slot = cache.slot(&key::of(request));
+    let slot = cache.slot(&key::of(request)?);
     let (began, mut waiting) = (Timestamp::now(), Waiting { since: Instant::now(), told: false });
     // To somebody who wants new ones, those are good that another process has obtained since.
     let good = |entry: &Entry| !entry.is_due(Timestamp::now()) && (keep == Keep::Use || entry.obtained_at >= began);
@@ -98,16 +106,16 @@ pub async fn obtain_in(cache: &Cache, request: &Request, keep: Keep) -> Result<E
                 // Between the look and the lock, another process may have been done.
                 return match self::kept(&slot, request)? {
                     Some(entry) if good(&entry) => Ok(entry),
-                    _ => renew(held, kept, request, began).await,
+                    _ => renew(Some(held), kept, request, began).await,
                 };
             }
-            Ok(None) => match kept {
+            Ok(None) => match kept.filter(|kept| !kept.is_over(Timestamp::now() + LEAST)) {
                 Some(entry) => return Ok(entry),
                 None => waiting.a_moment(&slot).await?,
             },
             Err(why) => {
-                out::say(format_args!("countersign: credentials are not kept: {why}"));
-                return fetch(request).await;
+                out::say(format_args!("countersign: credentials are not kept: {why:#}"));
+                return renew(None, kept, request, began).await;
             }
         }
     }
@@ -130,15 +138,22 @@ fn kept(slot: &Slot, request: &Request) -> Result<Option<Entry>, Failure> {
 }
 
 /// New credentials; or the kept ones, while they are good and new ones are not to be had.
-async fn renew(held: Held<'_>, kept: Option<Entry>, request: &Request, began: Timestamp) -> Result<Entry, Failure> {
+async fn renew(
+    held: Option<Held<'_>>,
+    kept: Option<Entry>,
+    request: &Request,
+    began: Timestamp,
+) -> Result<Entry, Failure> {
     let now = Timestamp::now();
-    match (held.last_failure(), kept) {
+    // One in the future was noted by a clock that was ahead, and would last until then.
+    let failed = held.as_ref().and_then(Held::last_failure).filter(|failed| failed.at <= now);
+    match (failed, kept) {
         // It failed while this one waited for it: a hundred that wait do not ask a hundred times.
         (Some(failed), None) if failed.at >= began => Err(failed.clone().failure()),
-        (Some(failed), Some(kept)) if failed.at <= now && now < failed.at + AGAIN => Ok(kept),
-        (_, kept) => match fetch(request).await {
+        (Some(failed), Some(kept)) if now < failed.at + AGAIN => Ok(kept),
+        (_, kept) => match attempt(request, kept.as_ref().is_some_and(|kept| !kept.is_over(now + LEAST))).await {
             Ok(entry) => {
-                if let Err(why) = held.keep(&entry) {
+                if let Some(Err(why)) = held.map(|held| held.keep(&entry)) {
                     out::say(format_args!("countersign: credentials are not kept: {why:#}"));
                 }
                 Ok(entry)
@@ -146,7 +161,7 @@ async fn renew(held: Held<'_>, kept: Option<Entry>, request: &Request, began: Ti
             Err(failure) => {
                 let now = Timestamp::now();
                 // Whoever waits asks for itself, if this cannot be told.
-                let _ = held.give_up(&failure, now);
+                let _ = held.map(|held| held.give_up(&failure, now));
                 let Some(kept) = kept.filter(|kept| !kept.is_over(now)) else { return Err(failure) };
                 let end = kept.credentials.expiration;
                 out::say(format_args!("countersign: credentials are not renewed, and good until {end:.0}: {failure}"));
@@ -156,8 +171,21 @@ async fn renew(held: Held<'_>, kept: Option<Entry>, request: &Request, began: Ti
     }
 }
 
+/// What [`fetch`] does, but not for long if there is no need.
+async fn attempt(request: &Request, hurry: bool) -> Result<Entry, Failure> {
+    if !hurry {
+        return fetch(request).await;
+    }
+    let late = |_| Err(anyhow!("no answer within {HURRY:?}").into());
+    tokio::time::timeout(HURRY, fetch(request)).await.unwrap_or_else(late)
+}
+
 /// A token, and what STS gives for it.
 async fn fetch(request: &Request) -> Result<Entry, Failure> {
+    // Without a cache there is no lock that such a chain would wait for.
+    if matches!(request.source, Source::Issuer(_)) && depth() > DEEPEST {
+        return Err(anyhow!(CIRCLE).into());
+    }
     let token = request.source.token().await?;
     let credentials = sts::assume(&request.session, &token).await?;
     let now = Timestamp::now();
@@ -172,6 +200,11 @@ fn refresh_at(now: Timestamp, expiration: Timestamp, draw: f64) -> Timestamp {
     expiration - ahead
 }
 
+/// Why nobody would ever be done.
+const CIRCLE: &str = "these credentials are needed to sign the request for themselves: the AWS profile that signs runs \
+                      `countersign credentials` with the same settings; name the one that signs (--aws-profile, or aws_profile \
+                      in the profile)";
+
 /// For a process that renews.
 struct Waiting {
     since: Instant,
@@ -182,23 +215,35 @@ impl Waiting {
     async fn a_moment(&mut self, slot: &Slot) -> Result<(), Failure> {
         let waited = self.since.elapsed();
         if waited > Duration::from_secs(2) && !self.told {
-            let holder = slot.holder().unwrap_or_default();
-            // Not at once: in another container, another process may have the same number.
-            if ancestors().contains(&holder) {
-                return Err(anyhow!(
-                    "these credentials are needed to sign the request for themselves: the AWS profile that signs runs `countersign credentials` with the same settings; name the one that signs (--aws-profile, or aws_profile in the profile)"
-                )
-                .into());
+            if slot.holder().is_some_and(|holder| ancestors().contains(&holder)) {
+                return Err(anyhow!(CIRCLE).into());
             }
-            out::say(format_args!("still waiting for process {holder}, which asks for the same credentials ..."));
+            let holder = named(slot);
+            out::say(format_args!("still waiting for {holder}, which asks for the same credentials ..."));
             self.told = true;
         }
         if waited > PATIENCE {
-            return Err(anyhow!("another process has been asking for these credentials for {waited:.0?}").into());
+            let holder = named(slot);
+            return Err(anyhow!(
+                "{holder} has been asking for these credentials for {waited:.0?}: end it, or ask beside it (--no-cache)"
+            )
+            .into());
         }
         tokio::time::sleep(Duration::from_millis(fastrand::u64(10..40))).await;
         Ok(())
     }
+}
+
+/// Who holds it, for people.
+fn named(slot: &Slot) -> String {
+    slot.holder().map_or_else(|| "another process".to_owned(), |holder| format!("process {holder}"))
+}
+
+/// How many of the processes that this one comes from are ours.
+fn depth() -> usize {
+    let program = |of: &str| std::fs::read_link(format!("/proc/{of}/exe")).ok();
+    let ours = program("self");
+    ancestors().iter().filter(|of| ours.is_some() && program(&of.to_string()) == ours).count()
 }
 
 /// The processes that this one comes from, as far as the system tells.
@@ -225,6 +270,17 @@ mod tests {
             let at = refresh_at(now, now + SignedDuration::from_secs(life), draw);
             assert_eq!(at.duration_since(now).as_secs(), expected, "{life} {draw}");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_too_long_is_told_for_whom() {
+        let folder = tempfile::tempdir().unwrap();
+        let slot = Cache::at(folder.path().join("countersign")).unwrap().slot("00");
+        let _held = slot.try_hold().unwrap().expect("nobody holds it");
+        let since = Instant::now().checked_sub(PATIENCE + Duration::from_secs(1)).unwrap();
+        let why = Waiting { since, told: true }.a_moment(&slot).await.unwrap_err().to_string();
+        let expected = format!("process {} has been asking for these credentials for 91s: end it", std::process::id());
+        assert!(why.starts_with(&expected), "{why}");
     }
 
     #[test]

@@ -36,9 +36,9 @@ pub fn text(entry: &Entry, session: &Session, format: Format) -> String {
     let given = &entry.credentials;
     let (key, secret, token) = (&given.access_key_id, given.secret_access_key.as_str(), given.session_token.as_str());
     let expiration = format!("{:.0}", given.expiration);
-    let lines = |before: &str| {
+    let lines = |before: &str, written: fn(&str) -> String| {
         let mut lines: Vec<String> =
-            variables(entry).iter().map(|(name, value)| format!("{before}{name}={value}")).collect();
+            variables(entry).iter().map(|(name, value)| format!("{before}{name}={}", written(value))).collect();
         lines.push(format!("{before}AWS_CREDENTIAL_EXPIRATION={expiration}"));
         lines.join("\n")
     };
@@ -51,8 +51,8 @@ pub fn text(entry: &Entry, session: &Session, format: Format) -> String {
             "Expiration": expiration,
         })
         .to_string(),
-        Format::Env => lines(""),
-        Format::Export => lines("export "),
+        Format::Env => lines("", str::to_owned),
+        Format::Export => lines("export ", for_shell),
         Format::Json => json!({
             "access_key_id": key,
             "secret_access_key": secret,
@@ -66,5 +66,24 @@ pub fn text(entry: &Entry, session: &Session, format: Format) -> String {
             "subject": entry.subject,
         })
         .to_string(),
+    }
+}
+
+/// STS's own need no quotes, and a shell does nothing that another server has written.
+fn for_shell(value: &str) -> String {
+    if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-.".contains(&byte)) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_does_nothing_that_a_server_has_written() {
+        assert_eq!(for_shell("aZ9+/=_-."), "aZ9+/=_-.");
+        assert_eq!(for_shell("$(id)'`x`;"), r"'$(id)'\''`x`;'");
     }
 }

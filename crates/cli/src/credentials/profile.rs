@@ -41,7 +41,11 @@ pub fn find(name: &str) -> anyhow::Result<Settings> {
 
 /// Whoever can write it says whose credentials are handed out.
 fn read(path: &Path) -> anyhow::Result<String> {
-    let mode = std::fs::metadata(path)?.mode();
+    let found = std::fs::metadata(path)?;
+    let mode = found.mode();
+    if !found.is_file() {
+        bail!("it is no file");
+    }
     if mode & 0o002 != 0 {
         bail!("everybody can write to it (mode {:o}): chmod o-w", mode & 0o777);
     }

@@ -4,9 +4,10 @@
 //! environment over the profile, setting by setting; but a source of tokens that is named above another one takes its place
 //! with all that belongs to it, as its audience meant something else. What makes no sense together is refused.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args as _, FromArgMatches as _};
 use countersign_core::url::IssuerUrl;
 use serde::{Deserialize, Deserializer};
@@ -106,12 +107,12 @@ impl Kind {
 
 impl Settings {
     /// What the environment says: `COUNTERSIGN_ROLE_ARN` for `--role-arn`. An empty variable says nothing.
-    pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+    pub fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
         let command = Self::augment_args(clap::Command::new("environment").no_binary_name(true));
-        let mut said = Vec::new();
+        let mut all = Vec::new();
         for argument in command.get_arguments() {
             let name = format!("COUNTERSIGN_{}", argument.get_id().as_str().to_ascii_uppercase());
-            let Some(value) = variable(&name).filter(|value| !value.is_empty()) else { continue };
+            let Some(value) = said(&name, &variable)? else { continue };
             let flag = format!("--{}", argument.get_long().unwrap_or_default());
             let flags: Vec<String> = match argument.get_action() {
                 clap::ArgAction::SetTrue if value == "true" => vec![flag],
@@ -127,9 +128,9 @@ impl Settings {
                 let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
                 bail!("{name}: {why}");
             }
-            said.extend(flags);
+            all.extend(flags);
         }
-        Ok(Self::from_arg_matches(&command.try_get_matches_from(said)?)?)
+        Ok(Self::from_arg_matches(&command.try_get_matches_from(all)?)?)
     }
 
     /// These where they say something, `below` where they do not.
@@ -300,6 +301,12 @@ impl Settings {
     }
 }
 
+/// What a variable says: nothing, if it is empty. One that is no text was meant to say something.
+pub fn said(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Option<String>> {
+    let value = variable(name).map(OsString::into_string).transpose();
+    Ok(value.map_err(|_| anyhow!("{name} is no text (UTF-8)"))?.filter(|value| !value.is_empty()))
+}
+
 /// The cache knows a file by its path, whatever the folder is in which somebody stands.
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("{}: no path", path.display()))
@@ -318,7 +325,7 @@ mod tests {
 
     fn environment(variables: &[(&str, &str)]) -> anyhow::Result<Settings> {
         Settings::of_environment(|name| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
         })
     }
 

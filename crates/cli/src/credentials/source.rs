@@ -9,7 +9,7 @@ mod issuer;
 mod oauth;
 mod secret;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use countersign_core::url::{IssuerUrl, UrlFault};
@@ -27,7 +27,7 @@ pub enum Source {
     /// `POST /token` of a Countersign issuer, signed with AWS credentials.
     Issuer(Issuer),
     /// A file that something else keeps fresh.
-    File(PathBuf),
+    File(#[serde(serialize_with = "as_path")] PathBuf),
     /// The runner of GitHub Actions, by `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
     GitHub {
         /// The audience asked for; GitHub's own default is the URL of the repository's owner.
@@ -128,7 +128,7 @@ impl FromStr for ProviderUrl {
 #[serde(rename_all = "snake_case")]
 pub enum Secret {
     /// A file. A line's end after it is not part of it.
-    File(PathBuf),
+    File(#[serde(serialize_with = "as_path")] PathBuf),
     /// A variable of the environment, by its name.
     Environment(String),
 }
@@ -147,6 +147,14 @@ impl Source {
 
 fn as_text<S: serde::Serializer>(url: &IssuerUrl, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(url.as_str())
+}
+
+/// A path need not be text, and each has to be another one.
+fn as_path<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    match path.to_str() {
+        Some(text) => text.serialize(to),
+        None => path.as_os_str().as_encoded_bytes().serialize(to),
+    }
 }
 
 /// What is written otherwise in forms and queries. A provider that forgets to decode what came by HTTP Basic understands the

@@ -12,7 +12,7 @@ use testkit::sts::Fault;
 use crate::world::{ROLE, SUBJECT, World, key_of, key_of_warned, run};
 
 /// Moves the times of what is kept, as if it had been obtained so much earlier.
-fn age(world: &World, by: SignedDuration) {
+pub(crate) fn age(world: &World, by: SignedDuration) {
     for path in world.cached("json") {
         let text = fs::read_to_string(&path).expect("it can be read");
         let mut entry: Value = serde_json::from_str(&text).expect("it is JSON");

@@ -65,6 +65,11 @@ pub const VARIABLES: &[Row] = &[
         commands: &["exec"],
     },
     Row {
+        names: &["AWS_ACCOUNT_ID"],
+        says: "The account of other credentials: taken out of the command's environment.",
+        commands: &["exec"],
+    },
+    Row {
         names: &["AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN"],
         says: "Other ways to credentials are taken out of the command's environment, these two among them.",
         commands: &["exec"],

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use zeroize::Zeroizing;
@@ -12,6 +14,8 @@ use crate::credentials::token::{TokenFault, WebToken};
 
 /// More is not read of a file: three times the longest token.
 pub(super) const LARGEST: usize = 64 * 1024;
+/// For what a pipe brings.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there is no token in a file. Neither path nor content is in it.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +33,7 @@ pub enum FileFault {
 
 /// The token that stands in this file at the moment.
 pub fn read_file(path: &Path) -> Result<WebToken, FileFault> {
-    let content = File::open(path).and_then(|file| content(&file)).map_err(|error| match error.kind() {
+    let content = content(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => FileFault::Missing,
         _ => FileFault::Unreadable(error),
     })?;
@@ -45,9 +49,19 @@ pub(super) fn token(path: &Path) -> Result<WebToken, Failure> {
 }
 
 /// All of a file, or more than [`LARGEST`] bytes of it.
-pub(super) fn content(file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(super) fn content(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    if path.metadata()?.is_file() {
+        return read(path);
+    }
+    // A pipe, `<(command)` for instance, which nobody need ever write.
+    let (path, (done, content)) = (path.to_owned(), mpsc::channel());
+    std::thread::spawn(move || done.send(read(&path)));
+    content.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     // As large as it will be: a buffer that grows leaves copies behind.
     let mut content = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
-    file.take(LARGEST as u64 + 1).read_to_end(&mut content)?;
+    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut content)?;
     Ok(content)
 }

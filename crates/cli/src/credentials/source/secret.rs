@@ -1,6 +1,5 @@
 //! The secret of an OAuth client.
 
-use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -29,11 +28,10 @@ impl Secret {
 
 fn of_file(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let place = path.display();
-    let file = File::open(path).with_context(|| format!("{place}, which should hold the client secret"))?;
-    let content = content(&file).with_context(|| format!("{place}, which should hold the client secret"))?;
+    let content = content(path).with_context(|| format!("{place}, which should hold the client secret"))?;
     ensure!(content.len() <= LARGEST, "{place} is larger than {LARGEST} bytes, and should hold the client secret");
     // It may be somebody else's file, or on a system that knows no better: a Kubernetes volume, say.
-    if file.metadata().is_ok_and(|is| is.permissions().mode() & 0o077 != 0) {
+    if path.metadata().is_ok_and(|is| is.permissions().mode() & 0o077 != 0) {
         out::say(format_args!("warning: {place} holds a secret and others can read it: chmod 600 {place}"));
     }
     let text = std::str::from_utf8(&content).ok().with_context(|| format!("{place} is no text"))?;
