@@ -31,6 +31,23 @@ fn a_token_is_read_anew_each_time_whatever_white_space_is_around_it() {
 }
 
 #[test]
+fn a_pipe_or_a_device_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    for path in [path, "/dev/zero".into()] {
+        let (done, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(read_file(&path)));
+        let read = end.recv_timeout(std::time::Duration::from_secs(10)).expect("nobody writes to it, ever");
+        assert!(matches!(read, Err(FileFault::Irregular)), "{read:?}");
+    }
+    // What is read again and again, whatever leads to it.
+    std::fs::write(folder.path().join("there"), "e30.e30.AA").unwrap();
+    std::os::unix::fs::symlink("there", folder.path().join("link")).unwrap();
+    assert!(read_file(&folder.path().join("link")).is_ok());
+}
+
+#[test]
 fn each_fault_of_a_file_is_told_from_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");

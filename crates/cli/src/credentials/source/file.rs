@@ -22,6 +22,9 @@ pub enum FileFault {
     /// Not for us, or no file.
     #[error("it cannot be read")]
     Unreadable(#[source] io::Error),
+    /// A pipe or a device: it may never end, and has its content for one reader only.
+    #[error("it is no regular file, and a token is read from it again and again")]
+    Irregular,
     /// Empty, half written, or something else.
     #[error("{0}: what keeps it fresh is still writing it, or this is another kind of file")]
     NoToken(TokenFault),
@@ -29,10 +32,16 @@ pub enum FileFault {
 
 /// The token that stands in this file at the moment.
 pub fn read_file(path: &Path) -> Result<WebToken, FileFault> {
-    let content = File::open(path).and_then(|file| content(&file)).map_err(|error| match error.kind() {
+    let fault = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => FileFault::Missing,
         _ => FileFault::Unreadable(error),
-    })?;
+    };
+    // Looked at before it is opened: a pipe that nobody writes to does not open.
+    let kind = std::fs::metadata(path).map_err(fault)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(FileFault::Irregular);
+    }
+    let content = File::open(path).and_then(|file| content(&file)).map_err(fault)?;
     if content.len() > LARGEST {
         return Err(FileFault::NoToken(TokenFault::Long));
     }
