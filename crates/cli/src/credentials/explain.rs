@@ -91,7 +91,10 @@ impl Asked<'_> {
                 [vec!["the issuer itself rejected the token: was it revoked?".to_owned()], self.times()].concat()
             }
             Matter::Trust => self.trust(&said.message),
-            Matter::Policy => vec!["STS cannot read the session policy; its message says where".to_owned()],
+            Matter::Policy => vec![
+                "it is about the session policy: `aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY` says more"
+                    .to_owned(),
+            ],
             Matter::Size => vec![self.sizes()],
             Matter::Region => vec![format!(
                 "the role's account has STS switched off in the region of {}: switch it on in the account settings of IAM, or \
@@ -164,10 +167,7 @@ impl Asked<'_> {
                 let claims: Vec<&str> = self.token.claims().keys().map(String::as_str).collect();
                 vec![format!("the token has {}", listed(&claims))]
             }
-            () if has("principal_tags") || has("session tag") => vec![format!(
-                "the session tags are {}: in https://aws.amazon.com/tags, each value of principal_tags is a list of one text",
-                listed(&self.token.tag_keys())
-            )],
+            () if has("principal_tags") || has("session tag") => vec![self.form_of_tags()],
             () => {
                 let provider = [self.exists(), self.audience(), self.listed_audiences()].to_vec();
                 [provider, self.keys(), self.times(), vec![self.form()]].concat()
@@ -176,6 +176,14 @@ impl Asked<'_> {
         .into_iter()
         .filter(|line| !line.is_empty())
         .collect()
+    }
+
+    fn form_of_tags(&self) -> String {
+        format!(
+            "the session tags are {}: in https://aws.amazon.com/tags, each value of principal_tags is a list of one text; a key has \
+             at most 128 characters, a value 256, and capitals make no other key",
+            listed(&self.token.tag_keys())
+        )
     }
 
     fn exists(&self) -> String {
@@ -291,6 +299,11 @@ impl Asked<'_> {
         match duration {
             Some(duration) if message.contains("MaxSessionDuration") => vec![format!(
                 "{duration} seconds were asked for, and the role allows less: ask for less, or raise the MaxSessionDuration of {role}"
+            )],
+            _ if message.contains("validate tags") || message.contains("tag keys") => vec![self.form_of_tags()],
+            _ if message.contains("'sourceIdentity'") => vec![format!(
+                "a source identity has 2 to 64 letters, digits and `_+=,.@-`, and the token's is {}",
+                self.token.source_identity().map_or_else(|| "no text".to_owned(), quoted)
             )],
             _ => vec![format!("asked for: the role {role}, the session name {}", self.name)],
         }
