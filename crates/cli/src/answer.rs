@@ -12,6 +12,8 @@ use crate::client::Answer;
 
 /// The longest that an answer is repeated, in characters.
 const LONGEST: usize = 500;
+/// So much of an answer is searched for secrets, in characters; the rest is not repeated. A token is shorter.
+const LOOKED_AT: usize = 32 * 1024;
 /// A token or a session token has no break for longer than this. Names, addresses and ARNs do.
 const LONGEST_WORD: usize = 80;
 /// A signature has as many hexadecimal digits.
@@ -180,7 +182,8 @@ fn is_compact_jws(text: &str) -> bool {
 
 /// The text with none of these secrets in it, nor a longer piece of one: what is quoted may be wrapped, cut or escaped.
 pub fn hidden(text: &str, secrets: &[&str]) -> String {
-    let whole = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "(...)"));
+    let begin: String = text.chars().take(LOOKED_AT).collect();
+    let whole = secrets.iter().fold(begin, |text, secret| text.replace(secret, "(...)"));
     // In capitals or not: `%2F` is `%2f` to others.
     let holds = |secret: &str, word: &str| {
         secret.as_bytes().windows(word.len()).any(|piece| piece.eq_ignore_ascii_case(word.as_bytes()))

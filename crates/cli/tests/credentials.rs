@@ -4,6 +4,8 @@
 //! **Owns** what a user and a program of theirs see: forms, exit codes, what is kept, how often STS is asked, and what a
 //! failure or a kill leaves behind. What STS refuses is `assume_role`'s, where tokens come from is `token_sources`'.
 
+#[path = "credentials/attack_sources.rs"]
+mod attack_sources;
 #[path = "credentials/exec.rs"]
 mod exec;
 #[path = "credentials/kept.rs"]

@@ -35,6 +35,7 @@ use countersign_core::url::is_loopback;
 use http::Uri;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -134,7 +135,9 @@ impl ResolveEndpoint for Endpoint {
     fn resolve_endpoint<'a>(&'a self, params: &'a Params) -> EndpointFuture<'a> {
         let Some(url) = params.endpoint() else { return self.sdk.resolve_endpoint(params) };
         let url = [Some(url), self.of_all.as_deref()].into_iter().flatten().find(|url| !url.is_empty());
-        if url.is_some_and(|url| url.parse::<Uri>().map_or(true, |uri| uri.scheme().is_none())) {
+        // Ports above 65535 are none to one of them, and any to the other.
+        let is_url = |url: &str| url.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some()) && Url::parse(url).is_ok();
+        if !url.is_none_or(is_url) {
             // Not repeated: it may be one with a password.
             return EndpointFuture::ready(Err(NO_URL.into()));
         }

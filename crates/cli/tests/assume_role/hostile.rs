@@ -34,7 +34,14 @@ fn an_empty_endpoint_is_none() {
 
 #[test]
 fn what_is_no_endpoint_is_not_repeated() {
-    for url in ["ann:hunter2@sts test", "https://ann:hunter2@sts test/", "http://ⓛocalhost:1", "/", "sts"] {
+    for url in [
+        "ann:hunter2@sts test",
+        "https://ann:hunter2@sts test/",
+        "http://ⓛocalhost:1",
+        "http://127.0.0.1:99999",
+        "/",
+        "sts",
+    ] {
         let outcome = Asking::new().env("AWS_ENDPOINT_URL_STS", url).outcome();
         let told = outcome.unknown();
         assert!(told.contains("the endpoint is no URL: look at AWS_ENDPOINT_URL_STS"), "{url}: {told}");
@@ -74,6 +81,15 @@ fn no_piece_of_a_token_is_repeated() {
             assert!(!told.contains(std::str::from_utf8(piece).unwrap()), "{message}: {told}");
         }
     }
+}
+
+/// An answer is searched for secrets no longer than it takes to read it.
+#[test]
+fn a_long_refusal_is_cut() {
+    let front = answering(error(400, "ValidationError", &"seldom ".repeat(140_000)));
+    let began = std::time::Instant::now();
+    let outcome = Asking::of(&front).outcome();
+    assert!(outcome.refused().len() < 1000 && began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 /// What other SDKs take, or what is left of a template.
