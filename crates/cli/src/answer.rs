@@ -12,10 +12,14 @@ use crate::client::Answer;
 
 /// The longest that an answer is repeated, in characters.
 const LONGEST: usize = 500;
+/// So much of an answer is searched for secrets, in characters; the rest is not repeated. A token is shorter.
+const LOOKED_AT: usize = 32 * 1024;
 /// A token or a session token has no break for longer than this. Names, addresses and ARNs do.
 const LONGEST_WORD: usize = 80;
 /// A signature has as many hexadecimal digits.
 const SIGNATURE: usize = 64;
+/// As much of a secret in one piece tells something of it. Shorter ones are in other words, too.
+const SECRET_PIECE: usize = 6;
 
 /// The error of an answer, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +98,7 @@ impl Answer {
     /// The error, in which none of these is repeated, the longest first: a gateway quotes headers that it does not know.
     pub fn said_without(&self, secrets: &[&str]) -> Said {
         let body = self.json();
-        let hidden = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "(...)"));
-        let member = |name: &str| Some(cleaned(&hidden(body.as_ref()?.get(name)?.as_str()?)));
+        let member = |name: &str| Some(cleaned(&hidden(body.as_ref()?.get(name)?.as_str()?, secrets)));
         let text = member("error_description").or_else(|| member("message")).or_else(|| member("Message"));
         Said { error: member("error"), text }
     }
@@ -175,6 +178,22 @@ fn advice(status: u16, said: &Said) -> Option<&'static str> {
 fn is_compact_jws(text: &str) -> bool {
     let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     text.split('.').count() == 3 && text.split('.').all(part)
+}
+
+/// The text with none of these secrets in it, nor a longer piece of one: what is quoted may be wrapped, cut or escaped.
+pub fn hidden(text: &str, secrets: &[&str]) -> String {
+    let begin: String = text.chars().take(LOOKED_AT).collect();
+    let whole = secrets.iter().fold(begin, |text, secret| text.replace(secret, "(...)"));
+    // In capitals or not: `%2F` is `%2f` to others.
+    let holds = |secret: &str, word: &str| {
+        secret.as_bytes().windows(word.len()).any(|piece| piece.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let is_piece = |word: &str| word.len() >= SECRET_PIECE && secrets.iter().any(|secret| holds(secret, word));
+    let words = whole.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    words.fold(String::new(), |text, piece| {
+        let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        if is_piece(word) { text + "(...)" + piece.get(word.len()..).unwrap_or_default() } else { text + piece }
+    })
 }
 
 /// No control characters, nothing long, and no word that may be a secret: the gateway repeats signed headers, the session

@@ -17,7 +17,8 @@ use serde::Serialize;
 use crate::signing::Signing;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-const LARGEST: usize = 1024 * 1024;
+/// More is not read of an answer.
+pub const LARGEST: usize = 1024 * 1024;
 
 /// What is asked of `POST /token`. Nothing in it is an empty body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

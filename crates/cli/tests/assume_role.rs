@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "assume_role/hostile.rs"]
+mod hostile;
+
 use std::process::Command;
 use std::time::Duration;
 

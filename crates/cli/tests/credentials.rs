@@ -12,6 +12,8 @@
 
 #[path = "credentials/attack.rs"]
 mod attack;
+#[path = "credentials/attack_sources.rs"]
+mod attack_sources;
 #[path = "credentials/claims.rs"]
 mod claims;
 #[path = "credentials/consumers.rs"]

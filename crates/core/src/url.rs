@@ -21,9 +21,11 @@ pub struct IssuerUrl(String);
 impl IssuerUrl {
     /// For a deployed issuer: https only.
     pub fn new(text: &str) -> Result<Self, UrlFault> {
-        let fault = |why| Err(UrlFault::Form(text.to_owned(), why));
+        // What stands before an `@` may be a password.
+        let shown = text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("(...)@{rest}"));
+        let fault = |why| Err(UrlFault::Form(shown.clone(), why));
         let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
-            return Err(UrlFault::Scheme(text.to_owned()));
+            return Err(UrlFault::Scheme(shown));
         };
         let authority = rest.split('/').next().unwrap_or_default();
         if text.len() > 255 {
@@ -160,6 +162,10 @@ mod tests {
             assert!(IssuerUrl::local(url).is_err(), "{url}");
         }
         assert!(IssuerUrl::new(&format!("https://{}", "a".repeat(248))).is_err());
+        for url in ["https://ann:secret@id.acme.com", "ftp://ann:secret@id.acme.com", "https://a@secret@b?c"] {
+            let fault = IssuerUrl::local(url).unwrap_err().to_string();
+            assert!(fault.contains("(...)@") && !fault.contains("secret"), "{fault}");
+        }
     }
 
     #[test]

@@ -212,12 +212,13 @@ impl Sts {
     /// This role is there from now on.
     ///
     /// # Panics
-    /// If its ARN is none, its trust policy has anything in it that is not known, or its sessions may last shorter than an
-    /// hour or longer than twelve.
+    /// If its ARN is none, its trust policy is none that IAM takes or has anything in it that is not known, or its sessions may
+    /// last shorter than an hour or longer than twelve.
     pub fn role(&self, role: Role) {
         // It checks the ARN.
         let _ = Caller::role(&role.arn, "session");
         let trust = Document::of(&role.trust).unwrap_or_else(|unknown| panic!("the trust policy: {unknown}"));
+        trust::check(&role.trust);
         assert!((3600..=43200).contains(&role.max_session), "MaxSessionDuration is 3600 to 43200");
         let known = Known { id: identity::random_id("AROA", 17), trust, max_session: role.max_session };
         self.shared.book().roles.insert(role.arn, known);

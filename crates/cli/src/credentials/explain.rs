@@ -91,7 +91,10 @@ impl Asked<'_> {
                 [vec!["the issuer itself rejected the token: was it revoked?".to_owned()], self.times()].concat()
             }
             Matter::Trust => self.trust(&said.message),
-            Matter::Policy => vec!["STS cannot read the session policy; its message says where".to_owned()],
+            Matter::Policy => vec![
+                "it is about the session policy: `aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY` says more"
+                    .to_owned(),
+            ],
             Matter::Size => vec![self.sizes()],
             Matter::Region => vec![format!(
                 "the role's account has STS switched off in the region of {}: switch it on in the account settings of IAM, or \

@@ -154,6 +154,16 @@ impl Session {
                 self.policy_arns.len()
             ));
         }
+        let lengths =
+            self.policy_arns.iter().map(PolicyArn::as_str).chain(self.policy.iter().map(SessionPolicy::as_str));
+        let length: usize = lengths.map(|text| text.chars().count()).sum();
+        if length > policy::LONGEST {
+            fault(format!(
+                "the session policy and the ARNs of the managed policies have at most {} characters together, and these have \
+                 {length}",
+                policy::LONGEST
+            ));
+        }
         let (role, partition, account) = (&self.role, self.role.partition(), self.role.account());
         for arn in &self.policy_arns {
             if arn.partition() != partition {
@@ -313,6 +323,23 @@ mod tests {
         ]) {
             assert!(told.contains(expected), "{told}");
         }
+    }
+
+    #[test]
+    fn policies_have_their_limit_together() {
+        let arn = |length: usize| format!("arn:aws:iam::aws:policy/{}", "n".repeat(length - 24)).parse().unwrap();
+        let inline = |length: usize| {
+            let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+            let padded = format!(r#""Resource":"{}*""#, "x".repeat(length - text.len()));
+            Some(text.replace(r#""Resource":"*""#, &padded).parse().unwrap())
+        };
+        let asked = Session { policy: inline(1900), policy_arns: vec![arn(48), arn(100)], ..session() };
+        assert!(faults(&asked).is_empty());
+        let told = faults(&Session { policy: inline(1901), ..asked });
+        assert!(
+            told.len() == 1 && told[0].ends_with("at most 2048 characters together, and these have 2049"),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! **Owns** how STS is asked: unsigned, in a region of the role's partition, at the endpoint that the AWS configuration names,
 //! within half a minute. **Refuses** to send the token in plain text to anything but this machine, or where STS would refuse it
-//! for certain. The next may rely on: credentials are complete, last longer than now, and are of the role that was asked for.
+//! for certain, and to read an answer that does not end. The next may rely on: credentials are complete, last longer than now,
+//! and are of the role that was asked for.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
@@ -13,14 +14,15 @@ use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sts::Client;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sts::config::endpoint::{DefaultResolver, EndpointFuture, Params, ResolveEndpoint};
 use aws_sdk_sts::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sts::operation::RequestId as _;
 use aws_sdk_sts::operation::assume_role_with_web_identity::{
     AssumeRoleWithWebIdentityError, AssumeRoleWithWebIdentityOutput,
 };
 use aws_sdk_sts::types::PolicyDescriptorType;
+use aws_sdk_sts::{Client, Config};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::TlsContext;
 use aws_smithy_runtime_api::client::http::{
@@ -31,7 +33,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use countersign_core::url::is_loopback;
 use http::Uri;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -39,13 +43,17 @@ use super::Failure;
 use super::explain::{Asked, Said};
 use super::role::Session;
 use super::token::WebToken;
-use crate::answer::cleaned;
-use crate::client::patiently;
-use crate::signing::{connector, tls};
+use crate::answer::{cleaned, hidden};
+use crate::client::{LARGEST, patiently};
+use crate::signing::{connector, retries, tls};
 use crate::verify::text::utc;
 
 /// For a connection, for one attempt, and for all of them.
 const PATIENCE: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(25)];
+
+/// Said of an endpoint.
+const NO_URL: &str =
+    "the endpoint is no URL: look at AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL and the endpoint_url of the AWS profile";
 
 /// Credentials that STS gave. What is secret in them is wiped when they are dropped.
 #[derive(Clone, Serialize, Deserialize)]
@@ -77,7 +85,7 @@ pub async fn assume(session: &Session, token: &WebToken) -> Result<Assumed, Fail
         return Err(Failure::Refused(lines(first, faults)));
     }
     let origin = Origin::default();
-    let client = Client::new(&Box::pin(configuration(session, &origin)).await?);
+    let client = Client::from_conf(Box::pin(configuration(session, &origin)).await?);
     ask(&client, session, token, &origin).await
 }
 
@@ -96,7 +104,7 @@ impl Origin {
     }
 }
 
-async fn configuration(session: &Session, origin: &Origin) -> anyhow::Result<SdkConfig> {
+async fn configuration(session: &Session, origin: &Origin) -> anyhow::Result<Config> {
     let (tls, origin) = (tls()?.unwrap_or_default(), origin.clone());
     let connect = move |settings: &HttpConnectorSettings, components: &RuntimeComponents| {
         let (settings, components) = (settings.clone(), components.clone());
@@ -108,7 +116,39 @@ async fn configuration(session: &Session, origin: &Origin) -> anyhow::Result<Sdk
         .operation_attempt_timeout(attempt)
         .operation_timeout(operation);
     let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client_fn(connect)).no_credentials();
-    Ok(loader.timeout_config(patience.build()).region(region(session).await?).load().await)
+    let loader = loader.retry_config(retries()).timeout_config(patience.build()).region(region(session).await?);
+    let config = loader.load().await;
+    let endpoint = Endpoint { of_all: config.endpoint_url().map(str::to_owned), sdk: DefaultResolver::new() };
+    Ok(aws_sdk_sts::config::Builder::from(&config).endpoint_resolver(endpoint).build())
+}
+
+/// The SDK's own choice of an endpoint, which panics at an empty one, and repeats the whole request, the token in it, at one
+/// that is no URL. An empty one says nothing, as an empty variable does everywhere here.
+#[derive(Debug)]
+struct Endpoint {
+    /// That of all services.
+    of_all: Option<String>,
+    sdk: DefaultResolver,
+}
+
+impl ResolveEndpoint for Endpoint {
+    fn resolve_endpoint<'a>(&'a self, params: &'a Params) -> EndpointFuture<'a> {
+        let Some(url) = params.endpoint() else { return self.sdk.resolve_endpoint(params) };
+        let url = [Some(url), self.of_all.as_deref()].into_iter().flatten().find(|url| !url.is_empty());
+        // Ports above 65535 are none to one of them, and any to the other.
+        let is_url = |url: &str| url.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some()) && Url::parse(url).is_ok();
+        if !url.is_none_or(is_url) {
+            // Not repeated: it may be one with a password.
+            return EndpointFuture::ready(Err(NO_URL.into()));
+        }
+        let params = Params::builder()
+            .set_region(params.region().map(str::to_owned))
+            .set_use_dual_stack(params.use_dual_stack())
+            .set_use_fips(params.use_fips())
+            .set_use_global_endpoint(params.use_global_endpoint())
+            .set_endpoint(url.map(str::to_owned));
+        EndpointFuture::new(async move { self.sdk.resolve_endpoint(&params.build()?).await })
+    }
 }
 
 /// The region that is asked: the session's, else that of environment or profile, else one of the role's partition.
@@ -155,7 +195,18 @@ impl HttpConnector for Careful {
             ));
         }
         let proxy = if here { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
-        connector(&self.tls, proxy, &self.settings, &self.components).call(request)
+        let answer = connector(&self.tls, proxy, &self.settings, &self.components).call(request);
+        HttpConnectorFuture::new(async move {
+            let mut answer = answer.await?;
+            let body = Limited::new(answer.take_body(), LARGEST).collect().await.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    return ConnectorError::user(format!("the answer is larger than {LARGEST} bytes").into());
+                }
+                ConnectorError::io(error)
+            })?;
+            *answer.body_mut() = body.to_bytes().into();
+            Ok(answer)
+        })
     }
 }
 
@@ -178,7 +229,7 @@ async fn ask(client: &Client, session: &Session, token: &WebToken, origin: &Orig
             Ok(assumed) => return Ok(assumed),
             Err(why) => why.to_string(),
         },
-        Err(error) => match said(&error) {
+        Err(error) => match said(&error, token) {
             Ok(said) => return Err(Asked { session, token, name: &name, origin: origin.as_str(), now }.explain(&said)),
             Err(why) => why,
         },
@@ -216,14 +267,15 @@ fn checked(answer: AssumeRoleWithWebIdentityOutput, arn: &str, now: Timestamp) -
 }
 
 /// The error that STS answered with; else, why there is no answer.
-fn said(error: &SdkError<AssumeRoleWithWebIdentityError>) -> Result<Said, String> {
+fn said(error: &SdkError<AssumeRoleWithWebIdentityError>, token: &WebToken) -> Result<Said, String> {
     match error {
         SdkError::ServiceError(answer) => {
             let (error, status) = (answer.err(), answer.raw().status().as_u16());
             let Some(code) = error.code().map(cleaned) else {
                 return Err(format!("HTTP status {status}, and an answer that is not one of STS"));
             };
-            let message = error.message().map_or_else(|| "no explanation".to_owned(), cleaned);
+            let message = error.message().map(|message| cleaned(&hidden(message, &[token.text()])));
+            let message = message.unwrap_or_else(|| "no explanation".to_owned());
             Ok(Said { code, message, status, id: error.request_id().map(cleaned) })
         }
         SdkError::TimeoutError(_) => Err("no answer in time".to_owned()),
@@ -257,7 +309,7 @@ mod tests {
     async fn silence_ends() {
         let front = Front::start();
         front.answer("POST /", Canned { status: 200, after: Duration::from_mins(1), ..Canned::default() });
-        let config = aws_sdk_sts::Config::builder()
+        let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .endpoint_url(front.origin())

@@ -31,6 +31,12 @@ fn a_token_is_read_anew_each_time_whatever_white_space_is_around_it() {
 }
 
 #[test]
+fn a_device_that_never_ends_is_read_no_further_than_a_token_can_be() {
+    let read = read_file("/dev/zero".as_ref());
+    assert!(matches!(read, Err(FileFault::NoToken(TokenFault::Long))), "{read:?}");
+}
+
+#[test]
 fn each_fault_of_a_file_is_told_from_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");

@@ -161,11 +161,34 @@ fn the_errors_of_other_providers_are_explained_and_no_secret_is_repeated() {
         asked(Canned::json(200, &body)).unknown(&["/token answered 200 without an access_token"]);
     }
 
+    // Some refuse with a 200.
+    asked(Canned::json(200, &json!({"error": "bad_verification_code", "error_description": "no"})))
+        .unknown(&["/token answered 200 without an access_token: bad_verification_code: no"]);
+
     let elsewhere = Front::start();
     elsewhere.answer("POST /token", Canned::json(200, &json!({"access_token": "e30.e30.AA"})));
     let redirect = Canned::json(307, &"").with("location", format!("{}/token", elsewhere.origin()));
     asked(redirect).unknown(&["HTTP status 307"]);
     assert!(elsewhere.came().is_empty());
+}
+
+#[test]
+fn no_piece_of_a_secret_and_no_query_is_repeated() {
+    let front = Front::start();
+    let endpoint = json!({ "token": format!("{}/token?code=hunter2", front.origin()) });
+    let secret = "Xk29fQ/aLongPiece+&7Gh2mNq";
+    for (status, quoted) in [
+        (401, "what is Xk29fQ/aLongPiece+&amp;7Gh2mNq?"),
+        (401, "what is Xk29fQ%2faLongPiece%2b%267Gh2mNq?"),
+        (401, "what is Xk29fQ/aLong\nPiece+&7Gh2mNq?"),
+        (500, "what is Xk29fQ\\/aLongPiece+&7Gh2mNq?"),
+        (200, "Xk29fQ/aLongPiece+&7Gh2mN"),
+    ] {
+        front.answer("POST /token", Canned::json(status, &json!({"error": "x", "error_description": quoted})));
+        let asked = with(secret, &client("id", &endpoint, &json!({})));
+        assert!(asked.text.contains("(...)"), "{asked:?}");
+        asked.hides(&["Xk29fQ", "LongPiece", "7Gh2m", "hunter2"]);
+    }
 }
 
 #[test]

@@ -96,7 +96,9 @@ impl<'a> Ask<'a> {
         let (role, session_name) = (parameter("RoleArn"), parameter("RoleSessionName"));
         let (token, policy, seconds) =
             (parameter("WebIdentityToken"), parameter("Policy"), parameter("DurationSeconds"));
-        let duration = seconds.map(|text| text.parse().unwrap_or_default());
+        let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let duration =
+            seconds.map(|text| Some(text).filter(is_number).and_then(|text| text.parse().ok()).unwrap_or_default());
 
         let mut faults = Vec::new();
         let mut hold = |fault: Option<String>, at: &str, value: &str| {
@@ -119,8 +121,14 @@ impl<'a> Ask<'a> {
             hold(value.map_or(Some("not be null".to_owned()), |value| length(value, least, most)), at, &told);
         }
         let strange = session_name.filter(|name| !name.chars().all(is_name)).unwrap_or_default();
-        let pattern = (!strange.is_empty()).then(|| r"satisfy regular expression pattern: [\w+=,.@-]*".to_owned());
-        hold(pattern, "roleSessionName", &format!("Value '{strange}'"));
+        let pattern = |strange: &str, pattern: &str| {
+            (!strange.is_empty()).then(|| format!("satisfy regular expression pattern: {pattern}"))
+        };
+        hold(pattern(strange, r"[\w+=,.@-]*"), "roleSessionName", &format!("Value '{strange}'"));
+        let is_policy = |letter: char| matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{ff}');
+        let strange = policy.filter(|policy| !policy.chars().all(is_policy)).unwrap_or_default();
+        let of_policy = r"[\u0009\u000A\u000D\u0020-\u00FF]+";
+        hold(pattern(strange, of_policy), "policy", &format!("Value '{strange}'"));
         let range = match duration {
             Some(..900) => Some("have value greater than or equal to 900".to_owned()),
             Some(43201..) => Some("have value less than or equal to 43200".to_owned()),

@@ -17,7 +17,7 @@ use super::answer::Refusal;
 use super::token::Token;
 use crate::loopback::send;
 
-/// What a discovery document has to have.
+/// What a discovery document has to have: two URLs, and lists.
 const MEMBERS: [&str; 6] = [
     "issuer",
     "jwks_uri",
@@ -31,7 +31,13 @@ const MEMBERS: [&str; 6] = [
 pub(super) async fn fetch(provider: &Provider, patience: Duration) -> Result<Value, String> {
     let discovery = format!("{}/.well-known/openid-configuration", provider.url.trim_end_matches('/'));
     let discovery = document(provider, &discovery, patience).await?;
-    if let Some(missing) = MEMBERS.iter().find(|member| discovery.get(member).is_none()) {
+    let texts =
+        |value: &Value| value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_string));
+    let is_there = |member: &str| match member {
+        "issuer" | "jwks_uri" => discovery[member].is_string(),
+        _ => texts(&discovery[member]),
+    };
+    if let Some(missing) = MEMBERS.iter().find(|member| !is_there(member)) {
         return Err(format!("the discovery document has no {missing}"));
     }
     if discovery["issuer"] != provider.url.as_str() {

@@ -1,5 +1,9 @@
 //! What the trust policy of a role is asked.
 
+use std::slice::from_ref;
+
+use serde_json::Value;
+
 use super::Provider;
 use super::answer::Refusal;
 use super::call::Ask;
@@ -23,6 +27,19 @@ const GITHUB_CLAIMS: [&str; 10] = [
     "repository_owner_id",
     "workflow",
 ];
+
+/// Panics if IAM would not take it (`MalformedPolicyDocument`), or if it is not known whom it lets in: whether an allowed `*` means
+/// the provider of a token, AWS does not document.
+pub(super) fn check(trust: &Value) {
+    let statements = trust["Statement"].as_array().map_or_else(|| from_ref(&trust["Statement"]), Vec::as_slice);
+    for statement in statements {
+        let has = |member: &str| statement.get(member).is_some();
+        assert!(!has("Resource") && !has("NotResource"), "the trust policy: Has prohibited field Resource");
+        assert!(has("Principal"), "the trust policy: Missing required field Principal");
+        let everyone = statement["Principal"] == "*" || statement["Principal"]["AWS"] == "*";
+        assert!(!everyone || statement["Effect"] == "Deny", "the trust policy: whom * lets in is not known");
+    }
+}
 
 /// Whether it lets the token in, and what the token brings with it.
 pub(super) fn admit(

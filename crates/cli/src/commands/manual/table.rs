@@ -80,6 +80,11 @@ pub const VARIABLES: &[Row] = &[
         commands: SIGN,
     },
     Row {
+        names: &["AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"],
+        says: "How often AWS is asked again, and whether adaptive. What is no number or mode does not count; nor does the profile.",
+        commands: SIGN,
+    },
+    Row {
         names: &["AWS_CA_BUNDLE"],
         says: "A file of certificates in PEM, trusted beside the system's.",
         commands: ASK,

@@ -1,6 +1,7 @@
 //! Each error of STS, and what is said of it.
 
-use serde_json::{Value, json};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
 
 use super::super::token::tests::token;
 use super::*;
@@ -173,6 +174,10 @@ fn what_is_asked_for_stands_beside_its_limit() {
     );
     let pattern = "1 validation error detected: Value 'b' at 'sourceIdentity' failed to satisfy constraint";
     has(&told(&bad, "ValidationError", pattern), &["the token's source identity is \"b\"", "2 to 64"]);
+    let mut tagged = claims();
+    tagged["https://aws.amazon.com/tags"] = json!({"principal_tags": {"Team": ["a"], "team": ["b"]}});
+    let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+    has(&told(&tagged, "ValidationError", message), &["tags are \"Team\", \"team\": in", "by capitals only"]);
     let packed = "Packed size of session tags consumes 138% of allotted space.";
     has(&told(&claims(), "PackedPolicyTooLarge", packed), &["0 characters", "0 managed policies and 0 session tags"]);
     has(&told(&claims(), "RegionDisabledException", "STS is not activated"), &["https://sts.example", "us-east-1"]);
@@ -192,5 +197,78 @@ fn what_the_token_says_steers_no_terminal() {
     ] {
         let told = told(&claims, code, message);
         assert!(!told.contains('\u{1b}') && !told.contains("\nrequest"), "{told}");
+    }
+}
+
+/// Any JSON, and what tokens have.
+fn values() -> impl Strategy<Value = Value> {
+    const TEXTS: [&str; 5] =
+        ["", "https://", "https://id.acme.com/?:@#", "arn:aws:iam::111122223333:role/ci/deploy", "\u{1b}[2J\u{202e}é"];
+    let numbers = prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from)
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        numbers,
+        proptest::sample::select(&TEXTS[..]).prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        (0_usize..4000).prop_map(|length| Value::from("ü:".repeat(length))),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let names = prop_oneof![Just("principal_tags".to_owned()), any::<String>()];
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(names, inner, 0..4)
+                .prop_map(|object| Value::Object(object.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    /// Whatever a token says, and whatever STS says of it: no panic, nothing that steers a terminal, and a name that is one.
+    #[test]
+    fn no_claim_and_no_message_breaks_anything(
+        claims in proptest::collection::btree_map(
+            proptest::sample::select(&[
+                "iss", "sub", "aud", "azp", "iat", "exp", "nbf", "https://aws.amazon.com/tags", "https://aws.amazon.com/roles",
+                "https://aws.amazon.com/tags/principal_tags/x", "https://aws.amazon.com/source_identity",
+            ][..]).prop_map(str::to_owned),
+            values(),
+            0..8,
+        ),
+        code in proptest::sample::select(&[
+            "ExpiredTokenException", "InvalidIdentityToken", "IDPRejectedClaim", "AccessDenied", "PackedPolicyTooLarge", "x",
+            "IDPCommunicationError", "ValidationError", "RegionDisabledException",
+        ][..]),
+        message in proptest::sample::select(&[
+            "", "audience", "verification key", "thumbprint", "roles claim", "No OpenIDConnect provider", "MaxSessionDuration",
+            "principal_tags", "a required claim", "sts:TagSession", "sts:SetSourceIdentity",
+        ][..]),
+        now in -377_705_023_201_i64..=253_402_207_200,
+    ) {
+        let claims = Value::Object(claims.into_iter().collect::<Map<_, _>>());
+        // Longer ones are no tokens.
+        prop_assume!(claims.to_string().len() < 14_000);
+        let (token, now) = (token(&claims), Timestamp::from_second(now).unwrap());
+        let name = session().name_for(&token);
+        prop_assert_eq!(&name.as_str().parse::<SessionName>().unwrap(), &name);
+        let faults = token.faults(&session(), now);
+        let said = Said { code: code.to_owned(), message: message.to_owned(), status: 400, id: None };
+        let told = Asked { session: &session(), token: &token, name: &name, origin: "https://sts.example", now }.explain(&said);
+        for line in told.to_string().lines().chain(faults.iter().map(String::as_str)) {
+            prop_assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn no_text_is_a_token_that_breaks_anything(text in any::<String>(), parts in proptest::collection::vec("[A-Za-z0-9_-]{0,40}", 0..5)) {
+        for text in [text, parts.join("."), format!("e30.{}.AA", parts.join("."))] {
+            if let Ok(token) = WebToken::read(&text) {
+                token.faults(&session(), Timestamp::UNIX_EPOCH);
+            }
+        }
     }
 }

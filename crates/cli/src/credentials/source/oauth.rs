@@ -31,12 +31,13 @@ impl OAuth {
             ClientAuth::Basic => drop(headers.insert(AUTHORIZATION, secret_header(&format!("Basic {}", *basic))?)),
             ClientAuth::Post => body.extend(["&client_id=", &id, "&client_secret=", &encoded]),
         }
-        let answer = call(Method::POST, &url, headers, body, &format!("asking {url} for a token")).await?;
+        let answer = call(Method::POST, &url, headers, body, &format!("asking {} for a token", shown(&url))).await?;
+        let (url, said) = (shown(&url), answer.said_without(&[&basic, &encoded, &secret]));
 
         if answer.status == 200 {
             let body = answer.json();
             let token = body.as_ref().and_then(|body| body.get("access_token")?.as_str());
-            let token = token.with_context(|| format!("{url} answered 200 without an access_token"))?;
+            let token = token.with_context(|| format!("{url} answered 200 without an access_token: {said}"))?;
             return Ok(WebToken::read(token).with_context(|| {
                 format!(
                     "{url} gave an access token that STS would not take. A provider gives a JWT for an API that it knows: \
@@ -44,7 +45,6 @@ impl OAuth {
                 )
             })?);
         }
-        let said = answer.said_without(&[&basic, &encoded, &secret]);
         if !answer.is_refused() {
             return Err(anyhow!("no token from {url}: HTTP status {}: {said}", answer.status).into());
         }
@@ -86,6 +86,13 @@ impl OAuth {
             "id and secret were sent by HTTP Basic; for a provider that wants them in the form, set `oauth_client_auth = \"post\"`",
         )
     }
+}
+
+/// The URL without its query, in which some have a key.
+fn shown(url: &Url) -> Url {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown
 }
 
 /// The token endpoint of a discovery document that is this issuer's (OpenID Connect Discovery 1.0 section 4.3), and how its
