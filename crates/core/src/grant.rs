@@ -178,9 +178,8 @@ impl<'p> Grant<'p> {
                 .transpose()?,
             roles: all(&allow.roles, Place::Role)?,
         };
-        if audience.profile == Profile::Aws
-            && aws.bytes() + Value::from(claims.clone()).to_string().len() > MAX_AWS_BYTES
-        {
+        let bytes = || aws.bytes() + serde_json::to_string(&claims).map_or(0, |json| json.len());
+        if audience.profile == Profile::Aws && bytes() > MAX_AWS_BYTES {
             return Err(RenderFault::Long);
         }
         if !audience.profile.carries_scopes() {

@@ -301,7 +301,7 @@ impl Asked<'_> {
             Some(duration) if has("maxsessionduration") => format!(
                 "{duration} seconds were asked for, and the role allows less: ask for less, or raise the MaxSessionDuration of {role}"
             ),
-            _ if has("tag") => self.form_of_tags(),
+            _ if has("validate tags") || has("duplicate tag") => self.form_of_tags(),
             _ if has("sourceidentity") => format!(
                 "the token's source identity is {}, and has to have 2 to 64 letters, digits and `_+=,.@-`",
                 self.token.source_identity().map_or_else(|| "no text".to_owned(), quoted)

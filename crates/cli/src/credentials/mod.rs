@@ -229,7 +229,9 @@ impl Waiting {
             )
             .into());
         }
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(10..40))).await;
+        // A little longer each time, or hundreds that wait keep the one from its work.
+        let pause = (waited / 8).clamp(Duration::from_millis(10), Duration::from_millis(250));
+        tokio::time::sleep(pause.mul_f64(1.0 + fastrand::f64())).await;
         Ok(())
     }
 }

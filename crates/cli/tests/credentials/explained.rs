@@ -25,17 +25,15 @@ enum Wrong<'a> {
     Provider([&'a str; 3]),
     /// The account has none.
     NoProvider,
-    /// Claims of a token in a file; null takes one away.
-    Claims(Value),
-    /// A token in a file.
-    File(&'a str),
+    /// The token, which is in a file.
+    Token(String),
     /// What is asked for.
     Flags(&'a [&'a str]),
     /// STS itself.
     Sts(Fault),
 }
 
-/// A token of GitHub's stand-in, with these claims changed.
+/// A token of GitHub's stand-in, with these claims changed; null takes one away.
 fn signed(changes: &Value) -> String {
     let now = jiff::Timestamp::now().as_second();
     let mut claims =
@@ -51,6 +49,7 @@ fn signed(changes: &Value) -> String {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is one table")]
 fn each_no_ends_with_its_code_and_leads_to_what_decided() {
     let world = World::new();
     let github = GitHub::start();
@@ -68,8 +67,9 @@ fn each_no_ends_with_its_code_and_leads_to_what_decided() {
     fronts[3].lead_to(&github.origin());
 
     let now = jiff::Timestamp::now().as_second();
-    let tags = |tags: Value| Wrong::Claims(json!({"https://aws.amazon.com/tags": {"principal_tags": tags}}));
-    let identity = |text: &str| Wrong::Claims(json!({"https://aws.amazon.com/source_identity": text}));
+    let says = |claims: Value| Wrong::Token(signed(&claims));
+    let tags = |tags: Value| says(json!({"https://aws.amazon.com/tags": {"principal_tags": tags}}));
+    let identity = |text: &str| says(json!({"https://aws.amazon.com/source_identity": text}));
     let equals = |key: &str, value: &str| Wrong::Trust(json!({"StringEquals": {key: value}}));
     let (good, other) = (signed(&json!({})), signed(&json!({"sub": "svc:other"})));
     let (message, signature) = good.rsplit_once('.').unwrap();
@@ -123,33 +123,29 @@ fn each_no_ends_with_its_code_and_leads_to_what_decided() {
         (Wrong::Provider([ISSUER, AUDIENCE, &fronted[2]]), 1, &[no_key, document, "a key with the token's kid, \""]),
         (Wrong::Provider([ISSUER, AUDIENCE, &fronted[3]]), 1, &[no_key, document]),
         (
-            Wrong::Claims(json!({"azp": "client"})),
+            says(json!({"azp": "client"})),
             1,
             &["Incorrect token audience", "azp, which counts in place of aud, is \"client\""],
         ),
         (
-            Wrong::Claims(json!({"aud": ["a", "b"]})),
+            says(json!({"aud": ["a", "b"]})),
             1,
             &["STS would not take the token", "this one has \"a\", \"b\" without azp"],
         ),
-        (Wrong::Claims(json!({"aud": null})), 1, &["STS would not take the token", "it has no claim aud"]),
+        (says(json!({"aud": null})), 1, &["STS would not take the token", "it has no claim aud"]),
+        (says(json!({"iat": now - 3600, "exp": now - 3000})), 1, &["STS would not take the token", "it ended at "]),
         (
-            Wrong::Claims(json!({"iat": now - 3600, "exp": now - 3000})),
-            1,
-            &["STS would not take the token", "it ended at "],
-        ),
-        (
-            Wrong::Claims(json!({"iat": now + 3600, "exp": now + 4000})),
+            says(json!({"iat": now + 3600, "exp": now + 4000})),
             1,
             &["InvalidIdentityToken", "the token says that it was made at ", "this machine's clock says "],
         ),
         (
-            Wrong::Claims(json!({"iss": "https://id.test:8443"})),
+            says(json!({"iss": "https://id.test:8443"})),
             1,
             &["No OpenIDConnect provider", "\"https://id.test:8443\", is none that IAM takes: https, no port"],
         ),
         (
-            Wrong::Claims(json!({"https://aws.amazon.com/roles": ROLE})),
+            says(json!({"https://aws.amazon.com/roles": ROLE})),
             1,
             &["STS would not take the token", "does not name arn:aws:iam::444455556666:role/github, but"],
         ),
@@ -183,15 +179,19 @@ fn each_no_ends_with_its_code_and_leads_to_what_decided() {
         ),
         (identity("j"), 1, &["ValidationError: ", "the token's source identity is \"j\", and has to have 2 to 64"]),
         (
-            Wrong::File(&forged),
+            Wrong::Token(forged),
             1,
             &[
                 "InvalidIdentityToken: The web identity token that was passed could not be validated",
                 "kid, \"of-a-test\"",
             ],
         ),
-        (Wrong::File("eyJhbGciOiJub25lIn0.e30.AA"), 1, &["STS would not take the token", "this one says \"none\""]),
-        (Wrong::File("a line of a log"), 2, &["it is no signed JWT"]),
+        (
+            Wrong::Token("eyJhbGciOiJub25lIn0.e30.AA".to_owned()),
+            1,
+            &["STS would not take the token", "this one says \"none\""],
+        ),
+        (Wrong::Token("a line of a log".to_owned()), 2, &["it is no signed JWT"]),
         (
             Wrong::Flags(&["--duration-seconds", "7200"]),
             1,
@@ -245,9 +245,7 @@ fn each_no_ends_with_its_code_and_leads_to_what_decided() {
                 flags = vec!["--role-arn", &there];
             }
             Wrong::NoProvider => flags = vec!["--role-arn", &there],
-            Wrong::Claims(_) | Wrong::File(_) => {
-                let token = if let Wrong::Claims(changes) = &wrong { signed(changes) } else { String::new() };
-                let token = if let Wrong::File(text) = &wrong { (*text).to_owned() } else { token };
+            Wrong::Token(token) => {
                 std::fs::write(&file, token).unwrap();
                 flags = vec!["--web-identity-token-file", file.to_str().unwrap(), "--role-arn", OF_GITHUB];
             }
