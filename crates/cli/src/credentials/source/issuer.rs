@@ -19,7 +19,7 @@ impl Issuer {
     pub(super) async fn token(&self) -> Result<WebToken, Failure> {
         let url = client::token_endpoint(&self.url);
         let signer = self.aws_profile.clone().map_or(Signer::Chain, Signer::Profile);
-        let signing = within(PATIENCE, Signing::find(&signer, &url, self.region.as_deref())).await?;
+        let signing = within(PATIENCE, Box::pin(Signing::find(&signer, &url, self.region.as_deref()))).await?;
         let ask = Ask { audience: self.audience.clone(), scope: None, expires_in: Some(LIFETIME) };
         let answer = client::ask(&url, &ask, Some(&signing)).await?;
         match answer.status {
