@@ -86,9 +86,7 @@ fn the_aws_cli_and_boto3_share_sessions_and_work_on_over_three_refreshes() {
     assert_eq!(load.code, Some(0), "{load:?}");
 
     let (elapsed, given, calls) = (began.elapsed(), world.given(), world.sts.consumed());
-    let used: BTreeSet<String> = ["Boto3/", "aws-cli/"].iter().flat_map(|program| world.used_by(program)).collect();
     println!("{} calls in {elapsed:.1?}, none refused, with {} sessions of {lifetime:.1?}", calls.len(), given.len());
-    assert_eq!(given.iter().cloned().collect::<BTreeSet<_>>(), used, "each session is used");
     // The first two are from before. STS counts in whole seconds, and a fifth of the last third is chance.
     let refreshes = elapsed.div_duration_f64((lifetime - Duration::from_secs(1)).mul_f64(0.6));
     assert!((given.len() - 2) as f64 <= refreshes, "{} sessions in {elapsed:?}", given.len());
