@@ -30,8 +30,8 @@ fn blocks(heading: &str) -> Vec<(String, String)> {
     let page = fs::read_to_string(workspace_root().join("docs/aws-credentials.md")).expect("it is there");
     let (_, section) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("there is no {heading}"));
     let ends = if heading.starts_with("### ") { &["\n## ", "\n### "][..] } else { &["\n## "] };
-    let end = ends.iter().filter_map(|end| section.find(end)).min().unwrap_or(section.len());
-    let fenced = section[..end].split("\n```").skip(1).step_by(2);
+    let section = ends.iter().fold(section, |section, end| section.split(end).next().unwrap_or_default());
+    let fenced = section.split("\n```").skip(1).step_by(2);
     fenced.map(|block| block.split_once('\n').map(|(mark, text)| (mark.into(), format!("{text}\n"))).unwrap()).collect()
 }
 
