@@ -88,7 +88,7 @@ fn the_aws_cli_and_boto3_share_sessions_and_work_on_over_three_refreshes() {
     let (elapsed, given, calls) = (began.elapsed(), world.given(), world.sts.consumed());
     println!("{} calls in {elapsed:.1?}, none refused, with {} sessions of {lifetime:.1?}", calls.len(), given.len());
     // The first two are from before. STS counts in whole seconds, and a fifth of the last third is chance.
-    let soonest = (lifetime - Duration::from_secs(1)).mul_f64(0.6);
+    let soonest = lifetime.saturating_sub(Duration::from_secs(1)).mul_f64(0.6);
     let least = soonest * u32::try_from(given.len() - 2).expect("it is small");
     assert!(least <= elapsed, "{} sessions in {elapsed:?}", given.len());
     assert!(calls.len() > 10 * given.len(), "{} calls are no load", calls.len());

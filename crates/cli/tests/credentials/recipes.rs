@@ -222,7 +222,9 @@ fn a_pod_gets_credentials_for_its_projected_token() {
             write(&folder.join(text(&token["path"])), &self::token(&world));
         } else if volume.get("configMap").is_some() {
             assert_eq!(volume["configMap"]["name"], files["metadata"]["name"]);
-            variables(&files["data"]).iter().for_each(|(name, text)| write(&folder.join(name), text));
+            for (name, text) in &variables(&files["data"]) {
+                write(&folder.join(name), text);
+            }
         } else {
             assert!(volume.get("emptyDir").is_some(), "{volume}");
         }
