@@ -201,7 +201,11 @@ fn each_no_ends_with_its_code_and_leads_to_what_decided() {
                 "MaxSessionDuration of arn:",
             ],
         ),
-        (Wrong::Flags(&["--policy", old]), 1, &["MalformedPolicyDocument: ", "cannot read the session policy"]),
+        (
+            Wrong::Flags(&["--policy", old]),
+            1,
+            &["MalformedPolicyDocument: ", "it is about the session policy", "validate-policy"],
+        ),
         (
             Wrong::Flags(&["--policy", &wide, "--policy-arn", arn]),
             1,
