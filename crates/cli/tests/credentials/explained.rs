@@ -208,11 +208,8 @@ fn each_no_ends_with_its_code_and_leads_to_what_decided() {
         ),
         (
             Wrong::Flags(&["--policy", &wide, "--policy-arn", arn]),
-            1,
-            &[
-                "PackedPolicyTooLarge: Packed policy consumes",
-                "the session policy has 2035 characters, and there are 1 managed policies",
-            ],
+            2,
+            &["have at most 2048 characters together, and these have 2081"],
         ),
         (
             Wrong::Sts(Fault::RegionDisabled),
