@@ -31,6 +31,15 @@ LINUX = {"aarch64-unknown-linux-gnu": "arm64", "x86_64-unknown-linux-gnu": "x86_
 # cputype of a 64-bit Mach-O file: mach/machine.h.
 MACOS = {"aarch64-apple-darwin": 0x0100000C, "x86_64-apple-darwin": 0x01000007}
 
+# What scripts/release-share makes beside a program. They become names in an archive, which people unpack.
+PAGE = re.compile(r"man/man1/countersign[a-z-]*\.1")
+SHARED = {
+    "man/man1/countersign.1",
+    "bash-completion/completions/countersign",
+    "fish/vendor_completions.d/countersign.fish",
+    "zsh/site-functions/_countersign",
+}
+
 # No build metadata: a container tag cannot hold a plus sign.
 NUMBER = r"(?:0|[1-9][0-9]*)"
 VERSION = re.compile(rf"{NUMBER}\.{NUMBER}\.{NUMBER}(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?")
@@ -166,6 +175,28 @@ def command(binary: Path, target: str, wrong: list[str]) -> bytes:
     return data
 
 
+def share(built: Path, wrong: list[str]) -> dict[str, bytes]:
+    """Manual pages and completions, made by each program that could run where it was built. They are to be the same: so the
+    programs that could not run there are packed with what the others made."""
+    made: dict[str, dict[str, bytes]] = {}
+    for target in (*LINUX, *MACOS):
+        folder = built / f"cli-{target}" / "share"
+        if folder.is_dir():
+            files = (path for path in folder.rglob("*") if not path.is_dir())
+            made[target] = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    if not made:
+        wrong.append("there is no cli-TARGET/share: scripts/release-cli makes it where the program can run")
+        return {}
+    first, found = next(iter(made.items()))
+    wrong += [f"cli-{first}/share/{name} is missing" for name in sorted(SHARED - set(found))]
+    others = sorted(name for name in set(found) - SHARED if not PAGE.fullmatch(name))
+    wrong += [f"cli-{first}/share/{name} is neither a page nor a completion" for name in others]
+    for target, files in made.items():
+        names = sorted(name for name in found.keys() | files.keys() if found.get(name) != files.get(name))
+        wrong += [f"cli-{target}/share/{name} is not that of cli-{first}" for name in names]
+    return found
+
+
 def assemble(tag: str, root: Path, built: Path, dist: Path, subjects: Path) -> None:
     version = version_of(tag)
     stem = f"countersign-{version}"
@@ -185,10 +216,13 @@ def assemble(tag: str, root: Path, built: Path, dist: Path, subjects: Path) -> N
         wrong.append("the two architectures do not hold the same functions")
 
     licence = (root / "LICENSE").read_bytes()
+    shared = share(built, wrong)
     for target in (*LINUX, *MACOS):
         data = command(built / f"cli-{target}" / "countersign", target, wrong)
         folder = f"{stem}-{target}"
-        archive(dist / f"{folder}.tar.gz", [(f"{folder}/countersign", data, 0o755), (f"{folder}/LICENSE", licence, 0o644)])
+        files = [(f"{folder}/countersign", data, 0o755), (f"{folder}/LICENSE", licence, 0o644)]
+        files += [(f"{folder}/share/{name}", text, 0o644) for name, text in shared.items()]
+        archive(dist / f"{folder}.tar.gz", files)
         inside.append((f"{folder}/countersign", data))
 
     sboms = [(path.name, path.read_bytes(), 0o644) for path in (built / "sbom").glob("*.cdx.json")]

@@ -36,6 +36,8 @@ CHANGELOG = """# Changelog
 
 [1.2.3]: https://example.com/compare
 """
+# What scripts/release-share makes, with one page for all but the first: crates/cli/tests/manual looks at what it really makes.
+SHARE = [*release.SHARED, "man/man1/countersign-trust-lint.1"]
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess:
@@ -139,12 +141,20 @@ class Assemble(Tree):
         self.cli("aarch64-unknown-linux-gnu", self.linux["arm64"])
         self.cli("aarch64-apple-darwin", struct.pack("<II", 0xFEEDFACF, 0x0100000C))
         self.cli("x86_64-apple-darwin", struct.pack("<II", 0xFEEDFACF, 0x01000007))
+        for target in ("x86_64-unknown-linux-gnu", "aarch64-apple-darwin"):
+            for name in SHARE:
+                self.share(target, name, name)
         (self.built / "sbom").mkdir()
         (self.built / "sbom/jwks-arm64.cdx.json").write_text("{}\n")
 
     def cli(self, target: str, data: bytes) -> None:
         (self.built / f"cli-{target}").mkdir(exist_ok=True)
         (self.built / f"cli-{target}/countersign").write_bytes(data)
+
+    def share(self, target: str, name: str, text: str) -> None:
+        path = self.built / f"cli-{target}/share" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
     def assemble(self, dist: str = "dist") -> subprocess.CompletedProcess:
         return run(
@@ -184,11 +194,15 @@ class Assemble(Tree):
             subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=dist / arch, check=True)
             self.assertEqual((dist / arch / "jwks/bootstrap").read_bytes(), binary)
             self.assertTrue(os.access(dist / arch / "jwks/bootstrap", os.X_OK))
-        with tarfile.open(dist / "countersign-1.2.3-x86_64-unknown-linux-gnu.tar.gz") as tar:
-            self.assertEqual(
-                [(entry.name.split("/")[1], oct(entry.mode)) for entry in tar],
-                [("LICENSE", "0o644"), ("countersign", "0o755")],
-            )
+        # Also those that could not run where they were built.
+        for target in (*release.LINUX, *release.MACOS):
+            with tarfile.open(dist / f"countersign-1.2.3-{target}.tar.gz") as tar:
+                self.assertEqual(
+                    [(entry.name.split("/", 1)[1], oct(entry.mode)) for entry in tar],
+                    [("LICENSE", "0o644"), ("countersign", "0o755"), *((f"share/{name}", "0o644") for name in sorted(SHARE))],
+                )
+                page = tar.extractfile(f"countersign-1.2.3-{target}/share/man/man1/countersign-trust-lint.1")
+                self.assertEqual(page.read(), b"man/man1/countersign-trust-lint.1")
         subjects = dict(reversed(line.split("  ")) for line in (self.root / "subjects.txt").read_text().splitlines())
         self.assertEqual(subjects["arm64/jwks/bootstrap"], hashlib.sha256(self.linux["arm64"]).hexdigest())
         self.assertEqual(subjects["SHA256SUMS"], hashlib.sha256((dist / "SHA256SUMS").read_bytes()).hexdigest())
@@ -242,6 +256,24 @@ class Assemble(Tree):
         (self.built / "sbom/jwks-arm64.cdx.json").unlink()
         self.refused_build("there is no cli-aarch64-apple-darwin/countersign")
         self.refused_build("there is no sbom/*.cdx.json")
+
+    def test_pages_and_completions_that_nobody_made(self) -> None:
+        for target in ("x86_64-unknown-linux-gnu", "aarch64-apple-darwin"):
+            shutil.rmtree(self.built / f"cli-{target}/share")
+        self.refused_build("there is no cli-TARGET/share")
+
+    def test_pages_and_completions_that_are_not_the_same(self) -> None:
+        self.share("aarch64-apple-darwin", "man/man1/countersign.1", "of another version")
+        self.share("aarch64-apple-darwin", "man/man1/countersign-new.1", "")
+        self.refused_build("cli-aarch64-apple-darwin/share/man/man1/countersign.1 is not that of cli-x86_64-unknown-linux-gnu")
+        self.refused_build("cli-aarch64-apple-darwin/share/man/man1/countersign-new.1 is not that of")
+
+    def test_pages_and_completions_that_are_missing_or_others(self) -> None:
+        for target in ("x86_64-unknown-linux-gnu", "aarch64-apple-darwin"):
+            (self.built / f"cli-{target}/share/zsh/site-functions/_countersign").unlink()
+            self.share(target, "man/man1/ls.1", "")
+        self.refused_build("share/zsh/site-functions/_countersign is missing")
+        self.refused_build("share/man/man1/ls.1 is neither a page nor a completion")
 
     def test_what_lies_in_the_way(self) -> None:
         (self.root / "dist").mkdir()

@@ -12,10 +12,14 @@ use crate::client::Answer;
 
 /// The longest that an answer is repeated, in characters.
 const LONGEST: usize = 500;
+/// So much of an answer is searched for secrets, in characters; the rest is not repeated. A token is shorter.
+const LOOKED_AT: usize = 32 * 1024;
 /// A token or a session token has no break for longer than this. Names, addresses and ARNs do.
 const LONGEST_WORD: usize = 80;
 /// A signature has as many hexadecimal digits.
 const SIGNATURE: usize = 64;
+/// As much of a secret in one piece tells something of it. Shorter ones are in other words, too.
+const SECRET_PIECE: usize = 6;
 
 /// The error of an answer, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +62,11 @@ impl Answer {
         id.to_str().ok().map(cleaned)
     }
 
+    /// The same in a message, `none` without one.
+    pub fn id(&self) -> String {
+        self.request_id().unwrap_or_else(|| "none".to_owned())
+    }
+
     /// The body, if it is JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
@@ -69,10 +78,27 @@ impl Answer {
         (self.status == 200 && is_compact_jws(&token)).then_some(token)
     }
 
+    /// Does it say something about the caller? Other errors are about the server, or the way to it.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.status, 400 | 401 | 403)
+    }
+
+    /// Why an issuer gave no token, for people: its words first, then a line each for what to do and the request's id.
+    pub fn refusal(&self) -> String {
+        let said = self.said();
+        let advice = advice(self.status, &said).map(|advice| format!("\n  {advice}")).unwrap_or_default();
+        format!("refused with HTTP status {}: {said}{advice}\n  request id {}", self.status, self.id())
+    }
+
     /// The error.
     pub fn said(&self) -> Said {
+        self.said_without(&[])
+    }
+
+    /// The error, in which none of these is repeated, the longest first: a gateway quotes headers that it does not know.
+    pub fn said_without(&self, secrets: &[&str]) -> Said {
         let body = self.json();
-        let member = |name: &str| Some(cleaned(body.as_ref()?.get(name)?.as_str()?));
+        let member = |name: &str| Some(cleaned(&hidden(body.as_ref()?.get(name)?.as_str()?, secrets)));
         let text = member("error_description").or_else(|| member("message")).or_else(|| member("Message"));
         Said { error: member("error"), text }
     }
@@ -135,10 +161,39 @@ impl Denial {
     }
 }
 
+/// What to do about an issuer's answer.
+fn advice(status: u16, said: &Said) -> Option<&'static str> {
+    match (status, said.error.as_deref()) {
+        (400, Some("invalid_target")) => Some(
+            "see the policy's audiences for the names that this caller may ask for, or leave --audience out for the default",
+        ),
+        (400, Some("invalid_scope")) => Some("leave --scope out to get every scope that is granted"),
+        (503, _) => Some("the issuer cannot reach its keys or policy at the moment: try again in a few seconds"),
+        (403, _) => Denial::of(said).advice(),
+        _ => None,
+    }
+}
+
 /// Three parts of base64url (RFC 7515 section 3.1): nothing else is taken for a token, whatever a server says.
 fn is_compact_jws(text: &str) -> bool {
     let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     text.split('.').count() == 3 && text.split('.').all(part)
+}
+
+/// The text with none of these secrets in it, nor a longer piece of one: what is quoted may be wrapped, cut or escaped.
+pub fn hidden(text: &str, secrets: &[&str]) -> String {
+    let begin: String = text.chars().take(LOOKED_AT).collect();
+    let whole = secrets.iter().fold(begin, |text, secret| text.replace(secret, "(...)"));
+    // In capitals or not: `%2F` is `%2f` to others.
+    let holds = |secret: &str, word: &str| {
+        secret.as_bytes().windows(word.len()).any(|piece| piece.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let is_piece = |word: &str| word.len() >= SECRET_PIECE && secrets.iter().any(|secret| holds(secret, word));
+    let words = whole.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    words.fold(String::new(), |text, piece| {
+        let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        if is_piece(word) { text + "(...)" + piece.get(word.len()..).unwrap_or_default() } else { text + piece }
+    })
 }
 
 /// No control characters, nothing long, and no word that may be a secret: the gateway repeats signed headers, the session

@@ -11,12 +11,14 @@ use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest
 use aws_sigv4::sign::v4;
 use countersign_core::url::{IssuerUrl, is_loopback};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
 use serde::Serialize;
 
 use crate::signing::Signing;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-const LARGEST: usize = 1024 * 1024;
+/// More is not read of an answer.
+pub const LARGEST: usize = 1024 * 1024;
 
 /// What is asked of `POST /token`. Nothing in it is an empty body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -122,6 +124,18 @@ pub async fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
     Ok(answer.body)
 }
 
+/// Send any other request. An error says `what` it was and no more: a URL, too, may be somebody's secret.
+pub async fn call(method: Method, url: &Url, headers: HeaderMap, body: String, what: &str) -> anyhow::Result<Answer> {
+    send(client(url.as_str())?.request(method, url.clone()).headers(headers).body(body), what).await
+}
+
+/// A header's value that shows in no log.
+pub fn secret_header(text: &str) -> anyhow::Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 /// The token endpoint of an issuer: `/token` below its URL, unless the path ends in it.
 pub fn token_endpoint(issuer: &IssuerUrl) -> String {
     if issuer.path().ends_with("/token") { issuer.to_string() } else { format!("{issuer}/token") }
@@ -173,9 +187,7 @@ pub fn signed_headers(
     let signable = SignableRequest::new("POST", url, plain.collect::<Vec<_>>().into_iter(), SignableBody::Bytes(body))?;
     let (instructions, _) = sign(signable, &params)?.into_parts();
     for header in instructions.into_parts().0 {
-        let mut value = HeaderValue::from_str(header.value())?;
-        value.set_sensitive(true);
-        headers.insert(HeaderName::from_bytes(header.name().as_bytes())?, value);
+        headers.insert(HeaderName::from_bytes(header.name().as_bytes())?, secret_header(header.value())?);
     }
     Ok(headers)
 }

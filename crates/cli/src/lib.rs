@@ -7,6 +7,7 @@ pub mod answer;
 pub mod client;
 pub mod clock;
 pub mod commands;
+pub mod credentials;
 pub mod out;
 pub mod probe;
 pub mod serve;

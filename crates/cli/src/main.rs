@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use countersign::commands::{
-    Cli, Command, Ending, completions, demo, keys, policy, probe, serve, snowflake_sql, token, trust, verify,
+    Cli, Command, Ending, completions, credentials, demo, exec, keys, manual, policy, probe, serve, snowflake_sql,
+    token, trust, verify,
 };
 use countersign::out;
 
@@ -18,10 +19,13 @@ async fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args).await,
         Command::Policy(command) => policy::run(&command),
         Command::Keys(command) => Box::pin(keys::run(command)).await,
+        Command::Credentials(args) => Box::pin(credentials::run(*args)).await,
+        Command::Exec(args) => Box::pin(exec::run(*args)).await,
         Command::Trust(command) => trust::run(command),
         Command::Probe(args) => Box::pin(probe::run(args)).await,
         Command::SnowflakeSql(args) => snowflake_sql::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Manual(args) => manual::run(&args, Cli::command()),
     };
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,

@@ -5,9 +5,11 @@
 //! empties stops no request; an audit line is awaited, because no token is handed out without its record.
 
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -19,9 +21,9 @@ const BACKLOG: usize = 1024;
 /// How long an audit line may wait to be written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A line for people, on stderr.
+/// A line for people, on stderr; whole, whoever else writes there.
 pub fn say(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{}", harmless(&text.to_string()));
+    let _ = io::stderr().lock().write_all((harmless(&text.to_string()) + "\n").as_bytes());
 }
 
 /// Some of it may come from elsewhere: nothing in it commands a terminal.
@@ -38,7 +40,22 @@ pub fn stdout() -> io::Result<File> {
 /// Machine-readable output, on stdout, with a line's end.
 pub fn print(text: impl Display) -> anyhow::Result<()> {
     let mut stdout = stdout().context("cannot write to standard output")?;
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to standard output")
+    stdout
+        .write_all(format!("{text}\n").as_bytes())
+        .and_then(|()| stdout.flush())
+        .context("cannot write to standard output")
+}
+
+/// A file that others read, written in one step: nobody reads half of it, and everybody may read it.
+pub fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || {
+        let mut file = tempfile::Builder::new().prefix(".countersign-").tempfile_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    write().map(drop).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Lines on their way to a writer that may be slow or gone.

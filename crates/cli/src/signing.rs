@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -101,18 +102,45 @@ async fn configuration(signer: &Signer, url: &str, region: Option<&str>) -> anyh
 
 /// The AWS SDK's own settings, and the certificates of `AWS_CA_BUNDLE` beside the system's.
 pub fn loader() -> anyhow::Result<ConfigLoader> {
-    let loader = aws_config::defaults(BehaviorVersion::latest());
-    let Some((pem, _)) = bundle()? else { return Ok(loader) };
-    let trust = TrustStore::default().with_pem_certificate(pem);
-    let tls = TlsContext::builder().with_trust_store(trust).build().context("AWS_CA_BUNDLE")?;
-    // As the SDK's own client is made, with the proxy of the environment: whoever has one needs the other, as a rule.
+    let loader = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries());
+    let Some(tls) = tls()? else { return Ok(loader) };
     let connect = move |settings: &HttpConnectorSettings, components: &RuntimeComponents| {
-        let mut connector =
-            Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls.clone());
-        connector.set_connector_settings(Some(settings.clone()));
-        connector.set_sleep_impl(components.sleep_impl());
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        SharedHttpConnector::new(connector.build())
+        SharedHttpConnector::new(connector(&tls, ProxyConfig::from_env(), settings, components))
     };
     Ok(loader.http_client(http_client_fn(connect)))
+}
+
+/// How often is tried again. The SDK's own reading panics at what it does not know: `legacy`, which other SDKs take, or an empty
+/// variable. So the AWS profile is not asked, and of the environment counts what is understood.
+pub fn retries() -> RetryConfig {
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let mut retries = RetryConfig::standard();
+    if let Some(attempts) = variable("AWS_MAX_ATTEMPTS").parse().ok().filter(|attempts| *attempts > 0) {
+        retries = retries.with_max_attempts(attempts);
+    }
+    if let Ok(mode) = variable("AWS_RETRY_MODE").parse() {
+        retries = retries.with_retry_mode(mode);
+    }
+    retries
+}
+
+/// The certificates of `AWS_CA_BUNDLE` beside the system's; without one, the SDK's own client will do.
+pub fn tls() -> anyhow::Result<Option<TlsContext>> {
+    let Some((pem, _)) = bundle()? else { return Ok(None) };
+    let trust = TrustStore::default().with_pem_certificate(pem);
+    Ok(Some(TlsContext::builder().with_trust_store(trust).build().context("AWS_CA_BUNDLE")?))
+}
+
+/// As the SDK's own client is made. Whoever needs certificates of their own needs a proxy, as a rule.
+pub fn connector(
+    tls: &TlsContext,
+    proxy: ProxyConfig,
+    settings: &HttpConnectorSettings,
+    components: &RuntimeComponents,
+) -> Connector {
+    let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls.clone());
+    connector.set_connector_settings(Some(settings.clone()));
+    connector.set_sleep_impl(components.sleep_impl());
+    connector.set_proxy_config(Some(proxy));
+    connector.build()
 }

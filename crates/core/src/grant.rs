@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use crate::caller::Caller;
 use crate::jwk::Algorithm;
 use crate::policy::{
-    Action, Allow, Audience, ClaimTemplate, MIN_LIFETIME, Place, Policy, Profile, RenderFault, Rule, Template,
+    Action, Allow, Audience, ClaimTemplate, MAX_AWS_BYTES, MIN_LIFETIME, Place, Policy, Profile, RenderFault, Rule,
+    Template,
 };
 
 /// What a caller may have of one audience.
@@ -33,6 +34,15 @@ pub(crate) struct AwsExtras {
     pub(crate) transitive_tags: Vec<String>,
     pub(crate) source_identity: Option<String>,
     pub(crate) roles: Vec<String>,
+}
+
+impl AwsExtras {
+    /// How long it is in the token, in JSON. Nothing in it needs to be escaped.
+    fn bytes(&self) -> usize {
+        let tags = self.session_tags.iter().map(|(key, value)| key.len() + value.len() + r#""":[""],"#.len());
+        let listed = self.transitive_tags.iter().chain(&self.roles).map(|text| text.len() + r#""","#.len());
+        tags.chain(listed).sum()
+    }
 }
 
 /// Why an audience gives a caller nothing. For operators.
@@ -168,6 +178,10 @@ impl<'p> Grant<'p> {
                 .transpose()?,
             roles: all(&allow.roles, Place::Role)?,
         };
+        let bytes = || aws.bytes() + serde_json::to_string(&claims).map_or(0, |json| json.len());
+        if audience.profile == Profile::Aws && bytes() > MAX_AWS_BYTES {
+            return Err(RenderFault::Long);
+        }
         if !audience.profile.carries_scopes() {
             scopes.clear();
         }

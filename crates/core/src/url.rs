@@ -21,9 +21,11 @@ pub struct IssuerUrl(String);
 impl IssuerUrl {
     /// For a deployed issuer: https only.
     pub fn new(text: &str) -> Result<Self, UrlFault> {
-        let fault = |why| Err(UrlFault::Form(text.to_owned(), why));
+        // What stands before an `@` may be a password.
+        let shown = text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("(...)@{rest}"));
+        let fault = |why| Err(UrlFault::Form(shown.clone(), why));
         let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
-            return Err(UrlFault::Scheme(text.to_owned()));
+            return Err(UrlFault::Scheme(shown));
         };
         let authority = rest.split('/').next().unwrap_or_default();
         if text.len() > 255 {
@@ -97,9 +99,12 @@ fn is_authority(text: &str) -> bool {
 pub fn is_loopback(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // In `localhost:x@acme.com` all that stands before the `@` is a user.
+    if !is_authority(authority) {
+        return false;
+    }
     let host = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
-        Some((host, port)) if port.is_empty() || port.starts_with(':') => host,
-        Some(_) => return false,
+        Some((host, _)) => host,
         None => authority.split(':').next().unwrap_or_default(),
     };
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -157,6 +162,28 @@ mod tests {
             assert!(IssuerUrl::local(url).is_err(), "{url}");
         }
         assert!(IssuerUrl::new(&format!("https://{}", "a".repeat(248))).is_err());
+        for url in ["https://ann:secret@id.acme.com", "ftp://ann:secret@id.acme.com", "https://a@secret@b?c"] {
+            let fault = IssuerUrl::local(url).unwrap_err().to_string();
+            assert!(fault.contains("(...)@") && !fault.contains("secret"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_user_before_the_host_makes_no_loopback() {
+        for url in ["http://localhost", "http://127.0.0.1:1/a?b@c", "http://[::1]:80#@"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in [
+            "https://localhost",
+            "http://localhost:x@evil.com",
+            "http://127.0.0.1:80@evil.com",
+            "http://[::1]:80@evil.com",
+            "http://localhost\\@evil.com",
+            "http://localhost:",
+            "http://",
+        ] {
+            assert!(!is_loopback(url), "{url}");
+        }
     }
 
     #[test]

@@ -233,6 +233,12 @@ fn audiences() {
             "write `profile: aws`",
         ),
         (
+            "/audiences/sts",
+            json!({ "aud": "sts.amazonaws.com.cn", "profile": "oauth" }),
+            "audiences.sts.aud",
+            "write `profile: aws`",
+        ),
+        (
             "/audiences/wif",
             json!({ "aud": "SnowflakeComputing.com", "profile": "snowflake-wif" }),
             "audiences.wif.aud",
@@ -365,6 +371,12 @@ fn rules() {
             "a tag's key",
         ),
         (
+            "/rules/2/grant/session_tags",
+            json!({ "team": "Aws:{user}" }),
+            "rules[2].grant.session_tags.team",
+            "a session tag cannot be",
+        ),
+        (
             "/rules/2/grant/transitive_tags",
             json!(["other"]),
             "rules[2].grant.transitive_tags[0]",
@@ -392,6 +404,9 @@ fn rules() {
         .collect::<serde_json::Map<_, _>>()
         .into();
     refused(&[("/rules/2/grant/session_tags", tags)], "rules[2].grant.session_tags", "at most 50");
+    let roles = |count: usize| json!(vec![format!("arn:aws:iam::444455556666:role/{}", "x".repeat(64)); count]);
+    refused(&[("/rules/2/grant/roles", roles(130))], "rules[2].grant", "longer than the 20000 characters");
+    loads(&[("/rules/2/grant/roles", roles(120))]);
 }
 
 #[test]

@@ -154,6 +154,17 @@ fn access_that_renews_itself() {
 }
 
 #[test]
+fn tags_that_aws_may_find_too_many() {
+    let tagged = |length: usize| {
+        let tags = json!({ "a": "x".repeat(200), "b": "y".repeat(length) });
+        let grant = json!({ "audiences": ["deploy"], "subject": "x:{user}", "session_tags": tags });
+        json!([rule(json!({ "kind": "user", "path": ["/"] }), &grant)])
+    };
+    warns(&tagged(179), "rules[0].grant.session_tags", "have 381 characters or more");
+    silent(&tagged(178));
+}
+
+#[test]
 fn what_can_never_match_and_what_nobody_carries() {
     let role = |name: &str| {
         rule(json!({ "kind": "role", "role": [name], "role_id": ["AROAEXAMPLE"] }), &json!({ "subject": "x:{role}" }))

@@ -165,6 +165,44 @@ fn every_reason_is_reached() {
 }
 
 #[test]
+fn what_sts_would_not_take_is_a_denial() {
+    let role = format!("arn:aws:iam::{{account}}:role/{{role}}-{}", "x".repeat(50));
+    let claims: serde_json::Map<_, _> = (0..12).map(|n| (format!("c{n}"), json!("x".repeat(1000)))).collect();
+    for (key, value, expected) in [
+        (
+            "session_tags",
+            json!({ "who": format!("{{role}}:{}", "x".repeat(250)) }),
+            "a session tag would be empty or hold",
+        ),
+        ("session_tags", json!({ "who": "{partition}:{role}" }), "a session tag would be empty or hold"),
+        (
+            "source_identity",
+            json!(format!("{{role}}-{}", "x".repeat(60))),
+            "the source identity would be empty or hold",
+        ),
+        ("roles", json!([format!("{role}{}", "x".repeat(2000))]), "a role would be empty or hold"),
+        ("roles", json!(vec![role; 160]), "the token would be longer than the 20000 characters that AWS STS takes"),
+        ("claims", Value::Object(claims), "the token would be longer than the 20000 characters that AWS STS takes"),
+    ] {
+        let mut policy = json!({
+            "version": 1,
+            "default_audience": "aws",
+            "audiences": { "aws": { "aud": "sts.amazonaws.com", "profile": "aws" } },
+            "rules": [{
+                "name": "r",
+                "when": { "kind": "role", "account": ["444455556666"], "role": ["snowflake-*"] },
+                "grant": { "audiences": ["aws"], "subject": "svc:{role}" }
+            }]
+        });
+        policy["rules"][0]["grant"][key] = value;
+        let policy =
+            Policy::from_json(policy.to_string().as_bytes()).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let reason = prepare_with(&json_body(LOADER, "{}"), &policy).expect_err(key).reason.to_string();
+        assert!(reason.contains(expected), "{key}: {reason}");
+    }
+}
+
+#[test]
 fn every_error_on_the_wire() {
     for (body, expected) in [
         (r#"{"audience":"nobody"}"#, (400, "invalid_target")),

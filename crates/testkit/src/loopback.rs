@@ -3,6 +3,8 @@
 //! **Owns** the one runtime that they all share: a test may start a hundred. Tests stay synchronous, and nothing here
 //! blocks on the runtime, so that a test which runs inside another one may use it too.
 
+mod port;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +22,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+
+pub(crate) use self::port::Port;
 
 /// An answer, held whole.
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -70,13 +74,13 @@ impl Drop for Server {
 }
 
 /// A port that refuses connections and that nobody else gets: bound, and not listened on.
-pub(crate) struct Reservation {
+struct Reservation {
     _socket: TcpSocket,
 }
 
 impl Reservation {
     /// Nothing if the port cannot be had.
-    pub(crate) fn of(address: SocketAddr) -> Option<Self> {
+    fn of(address: SocketAddr) -> Option<Self> {
         bind(address).ok().map(|socket| Self { _socket: socket })
     }
 }

@@ -36,6 +36,11 @@ pub fn typescript_modules() -> PathBuf {
     installed("typescript/node_modules")
 }
 
+/// The npm packages of `crates/testkit/idp`.
+pub(crate) fn idp_modules() -> PathBuf {
+    installed("idp/node_modules")
+}
+
 /// awscurl, the client that users of API Gateway know.
 pub fn awscurl() -> PathBuf {
     installed("venv/bin/awscurl")

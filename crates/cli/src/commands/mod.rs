@@ -1,8 +1,11 @@
 //! One module a command. Tokens and machine-readable output go to stdout alone, everything for people to stderr.
 
 pub mod completions;
+pub mod credentials;
 pub mod demo;
+pub mod exec;
 pub mod keys;
+pub mod manual;
 pub mod policy;
 pub mod probe;
 pub mod serve;
@@ -42,6 +45,10 @@ pub enum Command {
     /// Look at the key ring, rotate it, withdraw a key, take one in
     #[command(subcommand)]
     Keys(keys::Command),
+    /// AWS credentials from a token, as `credential_process` wants them
+    Credentials(Box<credentials::Args>),
+    /// Run a command that finds AWS credentials from a token in its environment
+    Exec(Box<exec::Args>),
     /// Write, explain and compare trust policies of IAM roles
     #[command(subcommand)]
     Trust(trust::Command),
@@ -51,6 +58,8 @@ pub enum Command {
     SnowflakeSql(snowflake_sql::Args),
     /// Print what a shell completes: `source <(countersign completions bash)`
     Completions(completions::Args),
+    /// Print a manual page, as in `countersign manual token | man -l -`, or write all of them as files
+    Manual(manual::Args),
 }
 
 /// How a command ends when it could do its work. What it could not even tell is an error, and exit 2.

@@ -8,7 +8,6 @@ use countersign_core::url::IssuerUrl;
 use serde_json::Value;
 
 use super::Ending;
-use crate::answer::{Denial, Said};
 use crate::client::{self, Answer, Ask, token_endpoint};
 use crate::out;
 use crate::signing::{Signer, Signing};
@@ -46,10 +45,11 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
 }
 
 fn tell(answer: &Answer, url: &str, json: bool) -> anyhow::Result<Ending> {
-    let id = answer.request_id().unwrap_or_else(|| "none".to_owned());
     let body = answer.json();
     if answer.status == 200 {
-        let token = answer.token().with_context(|| format!("{url} answered 200 without a token (request id {id})"))?;
+        let token = answer
+            .token()
+            .with_context(|| format!("{url} answered 200 without a token (request id {})", answer.id()))?;
         if json {
             out::print(body.as_ref().map(Value::to_string).unwrap_or_default())?;
         } else {
@@ -60,14 +60,8 @@ fn tell(answer: &Answer, url: &str, json: bool) -> anyhow::Result<Ending> {
     if json && let Some(body) = &body {
         out::print(body)?;
     }
-    let said = answer.said();
-    out::say(format_args!("refused with HTTP status {}: {said}", answer.status));
-    if let Some(advice) = advice(answer.status, &said) {
-        out::say(format_args!("  {advice}"));
-    }
-    out::say(format_args!("  request id {id}"));
-    // These alone say something about the caller.
-    if matches!(answer.status, 400 | 401 | 403) { Ok(Ending::Refused) } else { anyhow::bail!("no token from {url}") }
+    out::say(answer.refusal());
+    if answer.is_refused() { Ok(Ending::Refused) } else { anyhow::bail!("no token from {url}") }
 }
 
 /// A token that goes into a file or a pipe has no newline: some of its readers do not strip one.
@@ -75,19 +69,6 @@ fn print_token(token: &str) -> anyhow::Result<()> {
     let mut stdout = out::stdout().context("cannot write the token to standard output")?;
     let end = if stdout.is_terminal() { "\n" } else { "" };
     write!(stdout, "{token}{end}").and_then(|()| stdout.flush()).context("cannot write the token to standard output")
-}
-
-/// What to do about it.
-fn advice(status: u16, said: &Said) -> Option<&'static str> {
-    match (status, said.error.as_deref()) {
-        (400, Some("invalid_target")) => Some(
-            "see the policy's audiences for the names that this caller may ask for, or leave --audience out for the default",
-        ),
-        (400, Some("invalid_scope")) => Some("leave --scope out to get every scope that is granted"),
-        (503, _) => Some("the issuer cannot reach its keys or policy at the moment: try again in a few seconds"),
-        (403, _) => Denial::of(said).advice(),
-        _ => None,
-    }
 }
 
 /// For the demonstration and tests: a token with these credentials, or the refusal's body.

@@ -1,14 +1,12 @@
 //! What is told of a run: a line a probe for people, JSON, CloudWatch's Embedded Metric Format, and a file for Prometheus.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
+
+use crate::out;
 
 /// As the functions have it.
 const NAMESPACE: &str = "Countersign";
@@ -177,16 +175,9 @@ impl Run<'_> {
         text
     }
 
-    /// Write that in one step: the collector never reads half a file. It runs as another user, so everybody may read it.
+    /// Write that for the collector, which runs as another user.
     pub fn write_prometheus(&self, path: &Path) -> anyhow::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let write = || {
-            let mut file = tempfile::Builder::new().prefix(".countersign-probe-").tempfile_in(folder)?;
-            file.write_all(self.prometheus().as_bytes())?;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-            file.persist(path).map_err(|error| error.error)
-        };
-        write().map(drop).with_context(|| format!("cannot write {}", path.display()))
+        out::replace(path, self.prometheus().as_bytes())
     }
 }
 
@@ -209,6 +200,9 @@ fn label(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn run(reports: &[Report]) -> Run<'_> {

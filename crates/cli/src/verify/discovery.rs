@@ -52,7 +52,7 @@ impl Discovery {
             return Err(DiscoveryError::Issuer { found: found.to_owned(), expected: issuer.to_owned() });
         }
         let found = text("jwks_uri")?;
-        match key_location(found) {
+        match location(found) {
             Ok(jwks_uri) => Ok(Self { jwks_uri }),
             Err(reason) => Err(DiscoveryError::JwksUri { found: found.to_owned(), reason }),
         }
@@ -65,7 +65,8 @@ impl Discovery {
     }
 }
 
-fn key_location(text: &str) -> Result<Url, &'static str> {
+/// A URL of a discovery document: https, or http on this machine. The error says what it is or has instead.
+pub(crate) fn location(text: &str) -> Result<Url, &'static str> {
     // The parser drops line breaks and outer spaces, and turns `\` into `/`.
     if text.chars().any(|character| character.is_whitespace() || character.is_control() || character == '\\') {
         return Err("has spaces, control characters or backslashes");

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::text::quoted;
 
 /// Reads one JSON object in which no name is repeated, at any depth. Depth is limited to 128 by `serde_json`.
-pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     // Two passes, so that numbers and text are exactly what serde_json makes of them.
     let parsed = serde_json::from_slice::<NoRepeats>(bytes).and_then(|NoRepeats| serde_json::from_slice(bytes));
     match parsed {

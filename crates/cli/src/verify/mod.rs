@@ -21,7 +21,7 @@ mod jwk;
 mod jws;
 mod problem;
 mod roca;
-mod text;
+pub(crate) mod text;
 
 #[cfg(test)]
 mod fixture;
@@ -32,6 +32,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use claims::Expected;
+pub(crate) use discovery::location;
 pub use discovery::{Discovery, DiscoveryError};
 pub use jwk::{KeySet, KeySetError};
 pub use jws::{VerifiedJws, verify_signature};

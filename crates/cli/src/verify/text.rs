@@ -6,7 +6,7 @@ use jiff::Timestamp;
 const SHOWN: usize = 200;
 
 /// The text in quotes, shortened, with everything escaped that a terminal would act upon.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let total = text.chars().count();
     if total <= SHOWN {
         return format!("{text:?}");
@@ -16,7 +16,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// At most eight of them, quoted.
-pub(super) fn quoted_list(items: &[String]) -> String {
+pub(crate) fn quoted_list(items: &[String]) -> String {
     const LISTED: usize = 8;
     let mut shown: Vec<String> = items.iter().take(LISTED).map(|item| quoted(item)).collect();
     if items.len() > LISTED {
@@ -26,7 +26,7 @@ pub(super) fn quoted_list(items: &[String]) -> String {
 }
 
 /// JSON text as it is, but with control characters and direction marks escaped: JSON itself lets most of them through.
-pub(super) fn printable(json: &str) -> String {
+pub(crate) fn printable(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
@@ -38,7 +38,7 @@ pub(super) fn printable(json: &str) -> String {
 }
 
 /// Unix seconds as `2026-01-01 00:05:00 UTC`.
-pub(super) fn utc(seconds: i64) -> String {
+pub(crate) fn utc(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(
         // Beyond the year 9999 there is no text for it, and a token may say so nevertheless.
         |_| format!("second {seconds} of the Unix epoch"),
@@ -47,7 +47,7 @@ pub(super) fn utc(seconds: i64) -> String {
 }
 
 /// A length of time in its largest unit of which there are at least two: `90 seconds`, `3 minutes`, `25 hours`, `2 days`.
-pub(super) fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
     match UNITS.into_iter().find(|(unit, _)| seconds / unit >= 2) {
         Some((unit, name)) => format!("{} {name}", seconds / unit),

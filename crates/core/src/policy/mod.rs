@@ -35,6 +35,9 @@ pub const MAX_BYTES: usize = 64 * 1024;
 pub const MAX_SSM_BYTES: usize = 8 * 1024;
 /// The most rules of one policy.
 pub const MAX_RULES: usize = 500;
+/// What a rule may add to a token for AWS, in bytes of JSON. STS takes 20,000 characters, which are 15,000 bytes; header,
+/// signature (683 characters with RSA-4096) and what every token says need less than 3,000.
+pub(crate) const MAX_AWS_BYTES: usize = 12_000;
 /// The shortest lifetime of a token, in seconds.
 pub const MIN_LIFETIME: u32 = 60;
 /// The longest lifetime of a token, in seconds.

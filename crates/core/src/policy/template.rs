@@ -85,6 +85,9 @@ pub enum RenderFault {
     /// The result is empty or not legal in its place.
     #[error("{0} would be empty or hold what it may not")]
     Illegal(Place),
+    /// Tags, roles and further claims of a token for AWS, together.
+    #[error("the token would be longer than the 20000 characters that AWS STS takes")]
+    Long,
 }
 
 /// Where a template's result goes, which decides what it may hold.
@@ -96,7 +99,8 @@ pub enum Place {
     Scope,
     /// A string in a claim: not empty, no control characters.
     Claim,
-    /// The value of a session tag: 1 to 256 of letters, digits, space and `_.:/=+-@` (STS API Reference, `Tag`).
+    /// The value of a session tag: 1 to 256 of letters, digits, space and `_.:/=+-@` (STS API Reference, `Tag`), and not one
+    /// that begins with `aws:` (IAM User Guide, "Rules for tagging in IAM and AWS STS").
     SessionTag,
     /// `SourceIdentity`: 2 to 64 of `[\w+=,.@-]` (STS API Reference, `AssumeRole`).
     SourceIdentity,
@@ -141,8 +145,17 @@ impl Place {
         };
         lengths.contains(&text.len())
             && text.bytes().all(|byte| self.alphabet(byte))
-            && (self != Self::Role || is_role_arn(text))
+            && match self {
+                Self::Role => is_role_arn(text),
+                Self::SessionTag => !is_reserved(text),
+                _ => true,
+            }
     }
+}
+
+/// Keys and values of tags that AWS keeps for itself.
+pub(crate) fn is_reserved(text: &str) -> bool {
+    text.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
 }
 
 fn is_role_arn(text: &str) -> bool {
@@ -210,6 +223,11 @@ impl Template {
             Part::Field(field, filters) => Some((*field, filters.as_slice())),
             Part::Literal(_) => None,
         })
+    }
+
+    /// The length of what is written out in it: what it renders is no shorter.
+    pub(crate) fn least(&self) -> usize {
+        self.parts.iter().map(|part| if let Part::Literal(text) = part { text.len() } else { 1 }).sum()
     }
 
     /// As it was written.
@@ -313,5 +331,8 @@ mod tests {
         assert!(!Place::SourceIdentity.admits("x") && Place::SourceIdentity.admits("jane@acme.com"));
         assert!(!Place::Claim.admits("a\nb") && !Place::Claim.admits("") && Place::Claim.admits("Größe 3"));
         assert!(!Place::SessionTag.admits("a,b") && Place::SessionTag.admits("a b"));
+        assert!(
+            !Place::SessionTag.admits("AWS:a") && Place::SessionTag.admits("a:aws:") && Place::SessionTag.admits("aws")
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! What stands between a client and the server: it passes requests on, writes them down, and fails or stops on command.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -12,23 +12,12 @@ use hyper::http::request::Parts;
 use super::call;
 use super::fault::{self, Fault, Service};
 use super::hold::{Calls, Turn};
-use crate::loopback::{Answer, Cut, Reservation, Server, collect, pass_on};
-
-/// How long it may take to get the port back, in the unlikely case that somebody took it in between.
-const REOPEN: Duration = Duration::from_secs(10);
+use crate::loopback::{Answer, Cut, Port, collect, pass_on};
 
 /// A reverse proxy on a port of its own. A fault meets the requests that arrive after it was set.
 pub struct Gate {
-    address: SocketAddr,
+    port: Port,
     traffic: Arc<Traffic>,
-    door: Mutex<Door>,
-}
-
-/// Either way, what it holds is held for what becomes of the port while it is there and when it goes.
-#[expect(dead_code, reason = "see above: nothing asks for it")]
-enum Door {
-    Open(Server),
-    Closed(Option<Reservation>),
 }
 
 struct Traffic {
@@ -43,13 +32,17 @@ impl Gate {
     pub(super) fn start(server: SocketAddr) -> Self {
         let traffic =
             Arc::new(Traffic { server, faults: Mutex::default(), requests: Mutex::default(), calls: Mutex::default() });
-        let server = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &traffic);
-        Self { address: server.address(), traffic, door: Mutex::new(Door::Open(server)) }
+        let shared = Arc::clone(&traffic);
+        let port = Port::open_with(move |request| {
+            let traffic = Arc::clone(&shared);
+            async move { traffic.pass(request).await }
+        });
+        Self { port, traffic }
     }
 
     /// `http://127.0.0.1:PORT`, also while it is closed.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.port.address())
     }
 
     /// Every request to the service that arrives from now on meets this fault, instead of any other.
@@ -100,11 +93,7 @@ impl Gate {
 
     /// Refuses connections, and cuts those that there are. Returns when that is so.
     pub fn close(&self) {
-        let mut door = lock(&self.door);
-        if matches!(*door, Door::Open(_)) {
-            *door = Door::Closed(None);
-            *door = Door::Closed(Reservation::of(self.address));
-        }
+        self.port.close();
     }
 
     /// Listens again, on the same port.
@@ -112,27 +101,7 @@ impl Gate {
     /// # Panics
     /// If another process has taken the port and keeps it.
     pub fn open(&self) {
-        let mut door = lock(&self.door);
-        if matches!(*door, Door::Closed(_)) {
-            *door = Door::Closed(None);
-            *door = Door::Open(listen(self.address, &self.traffic));
-        }
-    }
-}
-
-fn listen(address: SocketAddr, traffic: &Arc<Traffic>) -> Server {
-    let began = Instant::now();
-    loop {
-        let traffic = Arc::clone(traffic);
-        let started = Server::start(address, move |request| {
-            let traffic = Arc::clone(&traffic);
-            async move { traffic.pass(request).await }
-        });
-        match started {
-            Ok(server) => return server,
-            Err(error) if began.elapsed() > REOPEN => panic!("the gate cannot listen on {address}: {error}"),
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
-        }
+        self.port.open();
     }
 }
 

@@ -38,8 +38,8 @@ pub(super) fn compile_audience(
     if !profile.allows(alg) {
         problems.push(path.key("alg"), format!("the profile {} does not take {alg}", profile.as_str()));
     }
-    if profile != Profile::Aws && folded(aud) == "sts.amazonaws.com" {
-        problems.push(path.key("aud"), "sts.amazonaws.com is AWS STS: write `profile: aws`");
+    if profile != Profile::Aws && ["sts.amazonaws.com", "sts.amazonaws.com.cn"].contains(&folded(aud).as_str()) {
+        problems.push(path.key("aud"), format!("{aud} is AWS STS: write `profile: aws`"));
     }
     if profile == Profile::SnowflakeWif && folded(aud) == "snowflakecomputing.com" {
         problems.push(

@@ -8,8 +8,8 @@ use super::{Compiler, lifetime};
 use crate::caller::Field;
 use crate::policy::document::{GrantDocument, RuleDocument, Text};
 use crate::policy::problem::{Path, Problems};
-use crate::policy::template::{Filter, Part, Place};
-use crate::policy::{Allow, ClaimTemplate, Profile, Template, When, carries_identity, name_fields};
+use crate::policy::template::{Filter, Part, Place, is_reserved};
+use crate::policy::{Allow, ClaimTemplate, MAX_AWS_BYTES, Profile, Template, When, carries_identity, name_fields};
 
 /// RFC 7519's seven, what verifiers take for something else (`azp` is the audience to AWS), and what profiles set.
 const RESERVED_CLAIMS: [&str; 14] =
@@ -98,6 +98,11 @@ impl Compiler<'_> {
                 roles.extend(check.template(text, Place::Role, &path.index(index)));
             }
         }
+        let least = session_tags.iter().map(|(key, value)| key.len() + value.least()).sum::<usize>();
+        if least + roles.iter().map(Template::least).sum::<usize>() > MAX_AWS_BYTES {
+            let message = "tags and roles make the token longer than the 20000 characters that AWS STS takes, so that the rule would deny everybody";
+            check.problems.push(path.clone(), message);
+        }
         Some(Allow {
             kind: check.when.kind?,
             audiences,
@@ -131,7 +136,7 @@ fn session_tags(grant: &GrantDocument, check: &mut RuleCheck<'_, '_>, path: &Pat
                 .push(path.clone(), "another tag's key differs only by letter case, which AWS does not look at");
         }
         let legal = (1..=128).contains(&key.len()) && key.bytes().all(|byte| Place::SessionTag.alphabet(byte));
-        if !legal || key.to_ascii_lowercase().starts_with("aws:") {
+        if !legal || is_reserved(key) {
             check.problems.push(
                 path.clone(),
                 "a tag's key has 1 to 128 letters, digits, spaces and _.:/=+-@, and does not begin with aws:",
@@ -180,7 +185,8 @@ impl RuleCheck<'_, '_> {
             .parts()
             .iter()
             .any(|part| matches!(part, Part::Literal(literal) if !literal.bytes().all(|byte| place.alphabet(byte))));
-        if literal_illegal || (fixed && !place.admits(text)) {
+        let reserved = place == Place::SessionTag && is_reserved(text);
+        if literal_illegal || reserved || (fixed && !place.admits(text)) {
             self.problems
                 .push(path.clone(), format!("{place} cannot be {text:?}, so that the rule would deny everybody"));
         }
