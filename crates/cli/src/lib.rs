@@ -14,6 +14,7 @@ pub mod serve;
 pub mod signing;
 pub mod sigv4;
 pub mod snowflake;
+pub mod supervise;
 pub mod trust;
 pub mod verify;
 pub mod yaml;

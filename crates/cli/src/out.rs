@@ -58,6 +58,20 @@ pub fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     write().map(drop).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Lines of cells, one below the other.
+pub fn columns<const N: usize>(rows: impl IntoIterator<Item = [String; N]>) -> Vec<String> {
+    let rows: Vec<[String; N]> = rows.into_iter().collect();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
 /// Lines on their way to a writer that may be slow or gone.
 #[derive(Clone)]
 pub struct Lines {

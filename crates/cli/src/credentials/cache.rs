@@ -109,15 +109,22 @@ struct Note {
 }
 
 /// How an attempt to renew failed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// When.
     pub at: Timestamp,
-    refused: bool,
-    why: String,
+    /// Somebody said no.
+    pub refused: bool,
+    /// The reason, for people.
+    pub why: String,
 }
 
 impl Failed {
+    /// At this moment.
+    pub fn new(failure: &Failure, at: Timestamp) -> Self {
+        Self { at, refused: matches!(failure, Failure::Refused(_)), why: failure.to_string() }
+    }
+
     /// The same for somebody who waited for it.
     pub fn failure(self) -> Failure {
         if self.refused { Failure::Refused(self.why) } else { Failure::Unknown(anyhow::Error::msg(self.why)) }
@@ -258,8 +265,7 @@ impl Held<'_> {
 
     /// Tell those who wait how this attempt failed.
     pub fn give_up(mut self, failure: &Failure, now: Timestamp) -> io::Result<()> {
-        let refused = matches!(failure, Failure::Refused(_));
-        self.note.failure = Some(Failed { at: now, refused, why: failure.to_string() });
+        self.note.failure = Some(Failed::new(failure, now));
         self.write_note()
     }
 
