@@ -10,6 +10,9 @@ mod broken;
 mod chain;
 #[path = "doctor/healthy.rs"]
 mod healthy;
+#[path = "documents/output.rs"]
+#[allow(dead_code, reason = "others need the rest of it")]
+mod output;
 #[path = "credentials/world.rs"]
 #[allow(dead_code, reason = "others need the rest of it")]
 mod world;

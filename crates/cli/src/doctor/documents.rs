@@ -8,12 +8,16 @@ use serde_json::Value;
 use super::reach::{Visit, Visits};
 use super::report::{Check, Finding};
 use super::source;
+use crate::answer::cleaned;
 use crate::credentials::token::{WebToken, is_of_provider};
 use crate::verify::text::quoted;
 use crate::verify::{Discovery, KeySet, Problem, verify_signature};
 
 /// STS waits for each document so long.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Said of a fault of either.
+const MEND: &str = "the issuer has to mend it: IAM and STS read it as it is, within 5 seconds";
 
 /// An issuer and where its documents are looked at: there, or on this machine in its place.
 pub(super) struct Place<'a> {
@@ -63,13 +67,18 @@ impl Place<'_> {
         if !missing.is_empty() {
             faults.push(format!("there is no {}, without which AWS takes no OIDC provider", missing.join(", ")));
         }
-        if document.jwks_uri().scheme() != "https" && issuer.starts_with("https://") {
-            faults.push(format!("jwks_uri {} is not https, and STS fetches no keys there", document.jwks_uri()));
+        // Whoever listens on this machine is not whom an issuer elsewhere can mean.
+        let stray = document.jwks_uri().scheme() != "https" && issuer.starts_with("https://");
+        if stray {
+            faults.push(format!(
+                "jwks_uri {} is not https, and STS fetches no keys there",
+                cleaned(document.jwks_uri().as_str())
+            ));
         }
         faults.extend(slow(visit));
-        let keys = Some(self.moved(document.jwks_uri(), issuer));
+        let keys = (!stray).then(|| self.moved(document.jwks_uri(), issuer));
         if !faults.is_empty() {
-            return (check.failed(faults.join("; ")), keys);
+            return (check.failed(faults.join("; ")).advise([MEND]), keys);
         }
         let said = match (self.is_here, self.issuer) {
             (true, _) => format!(
@@ -97,9 +106,10 @@ fn jwks(visit: &Visit, token: Option<&WebToken>) -> Finding {
         Ok(body) => body,
         Err(finding) => return finding,
     };
+    let failed = |found: String| check.failed(found).advise([MEND, "after a rotation, try again in some minutes"]);
     let keys = match KeySet::parse(body) {
         Ok(keys) => keys,
-        Err(why) => return check.failed(why.to_string()),
+        Err(why) => return failed(why.to_string()),
     };
     let mut faults: Vec<String> = keys.faults().iter().map(ToString::to_string).collect();
     faults.extend(keys.faults_for_aws());
@@ -108,10 +118,10 @@ fn jwks(visit: &Visit, token: Option<&WebToken>) -> Finding {
     }
     faults.extend(slow(visit));
     let Some(token) = token else {
-        return match faults.is_empty() {
-            true => check.ok("keys that STS can read; there is no token that they could have signed"),
-            false => check.failed(faults.join("; ")),
-        };
+        if faults.is_empty() {
+            return check.ok("keys that STS can read; there is no token that they could have signed");
+        }
+        return failed(faults.join("; "));
     };
     let kid = token.header().get("kid").and_then(Value::as_str);
     if kid.is_none() {
@@ -129,7 +139,7 @@ fn jwks(visit: &Visit, token: Option<&WebToken>) -> Finding {
     if faults.is_empty() {
         return check.ok(format!("the signature is by the key {}", kid.map(quoted).unwrap_or_default()));
     }
-    check.failed(faults.join("; ")).advise(["STS keeps keys for a while: after a rotation, try again in some minutes"])
+    failed(faults.join("; "))
 }
 
 /// The body of a 200.
@@ -138,16 +148,18 @@ fn body(visit: &Visit, check: Check) -> Result<&[u8], Finding> {
         (Ok(answer), _) => answer,
         (_, trouble) => return Err(check.needs(trouble.unwrap_or(Check::Endpoint))),
     };
-    let (url, status) = (visit.url(), answer.status);
+    let (url, status) = (visit.place(), answer.status);
     match status {
         200 => Ok(&answer.body),
         429 | 500.. => Err(check.unclear(format!("{url}: HTTP status {status}")).advise(["try again"])),
-        300..400 => Err(check.failed(format!("{url}: HTTP status {status}, and redirects are not followed"))),
+        300..400 => {
+            Err(check.failed(format!("{url}: HTTP status {status}, and redirects are not followed")).advise([MEND]))
+        }
         _ => Err(check.failed(format!("{url}: HTTP status {status}")).advise(["both documents have to be public"])),
     }
 }
 
 fn slow(visit: &Visit) -> Option<String> {
     let took = visit.took;
-    (took > PATIENCE).then(|| format!("{} took {took:.0?}, and STS waits for {PATIENCE:?}", visit.url()))
+    (took > PATIENCE).then(|| format!("{} took {took:.0?}, and STS waits for {PATIENCE:?}", visit.place()))
 }

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 pub use report::{Check, Finding, Report, Status};
 
 use self::documents::Place;
-use self::reach::{Visits, visit};
+use self::reach::{Visit, Visits, visit};
 use crate::credentials::source::Source;
 use crate::credentials::token::WebToken;
 use crate::credentials::{Failure, Request, sts};
@@ -38,28 +38,31 @@ pub async fn examine(request: &Request) -> Report {
     let (credentials, ready) = Box::pin(source::ready(source)).await;
 
     let mut visits = Visits::default();
-    let place = source::place(source);
     let look = async |url: Option<String>| match url {
         Some(url) => Some(visit(&url).await),
         None => None,
     };
-    let (at_source, at_sts) = tokio::join!(look(place.clone()), look(sts.as_ref().ok().cloned()));
+    let (at_source, at_sts) = tokio::join!(look(source::place(source)), look(sts.as_ref().ok().cloned()));
     // What stands between here and the source, and between here and STS.
-    let before_source = at_source.as_ref().and_then(|visit| visit.trouble());
-    let before_sts =
-        if sts.is_err() { Some(Check::Endpoint) } else { at_sts.as_ref().and_then(|visit| visit.trouble()) };
+    let before_source = at_source.as_ref().and_then(Visit::trouble);
+    let before_sts = if sts.is_err() { Some(Check::Endpoint) } else { at_sts.as_ref().and_then(Visit::trouble) };
     visits.0.extend([at_source, at_sts].into_iter().flatten());
-    let off = (!visits.clock().is_good()).then_some(Check::Clock);
+    let off = (visits.clock().status == Status::Failed).then_some(Check::Clock);
 
-    let giving = if matches!(source, Source::Issuer(_)) { Check::Policy } else { Check::Token };
+    let giving = match source {
+        Source::Issuer(_) => Check::Policy,
+        // It was read.
+        Source::File(_) => Check::Credentials,
+        Source::GitHub { .. } | Source::OAuth(_) => Check::Token,
+    };
     let token = match ready {
         None => Err(giving.needs(Check::Credentials)),
-        Some(ready) => match off.filter(|_| !matches!(source, Source::File(_))).or(before_source) {
+        Some(ready) => match off.filter(|_| giving != Check::Credentials).or(before_source) {
             Some(first) => Err(giving.needs(first)),
             None => Box::pin(source::token(source, ready)).await.map_err(|why| giving.failure(&why)),
         },
     };
-    let [discovery, jwks] = documents(&mut visits, source, token.as_ref().ok()).await;
+    let [discovery, jwks] = documents(&mut visits, source, token.as_ref().map_err(|_| giving)).await;
     let (claims, answer) = match &token {
         Err(_) => (Check::Claims.needs(giving), Check::Role.needs(giving)),
         Ok(token) => {
@@ -75,14 +78,9 @@ pub async fn examine(request: &Request) -> Report {
     let audience = token.as_ref().ok().and_then(WebToken::audience);
     let endpoint = reached(&visits, request, &sts, audience);
     let mut findings = vec![settings, visits.clock(), credentials, endpoint, visits.tls(), discovery, jwks];
-    match (source, token) {
-        // It was read.
-        (Source::File(_), _) => {}
-        (_, Ok(token)) => {
-            findings.push(giving.ok(format!("a token with the sub {}", quoted(token.subject().unwrap_or_default()))))
-        }
-        (_, Err(finding)) => findings.push(finding),
-    }
+    let given =
+        |token: WebToken| giving.ok(format!("a token with the sub {}", quoted(token.subject().unwrap_or_default())));
+    findings.extend((giving != Check::Credentials).then(|| token.map_or_else(|finding| finding, given)));
     findings.extend([claims, answer]);
     Report(findings)
 }
@@ -92,26 +90,27 @@ fn base(url: &IssuerUrl) -> &str {
     url.as_str().strip_suffix("/token").unwrap_or(url.as_str())
 }
 
-async fn documents(visits: &mut Visits, source: &Source, token: Option<&WebToken>) -> [Finding; 2] {
+/// The documents of the token's issuer; without a token, of the one that would give it.
+async fn documents(visits: &mut Visits, source: &Source, token: Result<&WebToken, Check>) -> [Finding; 2] {
     let neither = |finding: Finding| [finding, Check::Jwks.needs(Check::Discovery)];
     let here = match source {
         Source::Issuer(issuer) if is_loopback(issuer.url.as_str()) => Some(base(&issuer.url)),
         _ => None,
     };
     let place = match (token.map(WebToken::issuer), source) {
-        (None, Source::Issuer(issuer)) => Place { issuer: None, base: base(&issuer.url), is_here: here.is_some() },
-        (None, Source::File(_)) => return neither(Check::Discovery.needs(Check::Credentials)),
-        (None, _) => return neither(Check::Discovery.needs(Check::Token)),
-        (Some(None), _) => return neither(Check::Discovery.needs(Check::Claims)),
-        (Some(Some(issuer)), _) => {
+        (Err(_), Source::Issuer(issuer)) => Place { issuer: None, base: base(&issuer.url), is_here: here.is_some() },
+        (Err(giving), _) => return neither(Check::Discovery.needs(giving)),
+        (Ok(None), _) => return neither(Check::Discovery.needs(Check::Claims)),
+        (Ok(Some(issuer)), _) => {
             // Whoever wrote the token names what is fetched.
             if let Err(fault) = location(issuer).map(drop) {
-                return neither(Check::Discovery.failed(format!("the token's iss, {}, {fault}", quoted(issuer))));
+                let found = format!("the token's iss, {}, {fault}", quoted(issuer));
+                return neither(Check::Discovery.failed(found).advise(["IAM takes https URLs"]));
             }
             Place { issuer: Some(issuer), base: here.unwrap_or(issuer), is_here: here.is_some() }
         }
     };
-    documents::look(visits, &place, token).await
+    documents::look(visits, &place, token.ok()).await
 }
 
 fn reached(visits: &Visits, request: &Request, sts: &anyhow::Result<String>, audience: Option<&str>) -> Finding {
@@ -145,7 +144,8 @@ fn judged(token: &WebToken, Request { session, .. }: &Request, off: Option<Check
     }
     let faults = token.faults(session, Timestamp::now());
     if !faults.is_empty() {
-        return check.failed(format!("STS would not take the token: {}", faults.join("; ")));
+        let advice = "who gives the token decides what it says: the rule of the policy, or the settings of the identity provider";
+        return check.failed(format!("STS would not take the token: {}", faults.join("; "))).advise([advice]);
     }
     let audience = quoted(token.audience().unwrap_or_default());
     check.ok(format!("the aud {audience}, until {}", utc(token.time("exp").unwrap_or_default())))
@@ -154,6 +154,11 @@ fn judged(token: &WebToken, Request { session, .. }: &Request, off: Option<Check
 async fn answered(Request { session, .. }: &Request, token: &WebToken) -> Finding {
     match Box::pin(sts::assume(session, token)).await {
         Ok(given) => Check::Role.ok(format!("{} until {}", given.arn, utc(given.expiration.as_second()))),
-        Err(why) => Check::Role.failure(&why),
+        Err(why) => match Check::Role.failure(&why) {
+            finding if finding.advice.is_empty() => {
+                finding.advise(["try again; is that an STS? AWS_ENDPOINT_URL_STS names it"])
+            }
+            finding => finding,
+        },
     }
 }

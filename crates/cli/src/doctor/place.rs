@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(told(api, None) + &told(api, Some("eu-west-1")) + &told("https://id.acme.com", Some("x")), "");
         assert_eq!(
             told(api, Some("us-east-1")),
-            "the request is signed for us-east-1 (sign_region), and the API is in eu-west-1"
+            "the request is signed for us-east-1 (sign_region), and the API is in eu-west-1: leave it out"
         );
     }
 

@@ -1,5 +1,6 @@
 //! Whether a server is there: one look at each, whose answer also says what time it is there, and whose silence has a cause.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -65,8 +66,13 @@ impl Visits {
 
     /// What they say of the clock.
     pub(super) fn clock(&self) -> Finding {
-        let mut witnesses: Vec<Witness> = self.0.iter().filter_map(|visit| visit.witness.clone()).collect();
-        witnesses.dedup_by(|one, other| one.server == other.server);
+        // Of each server the first.
+        let mut witnesses: Vec<Witness> = Vec::new();
+        for witness in self.0.iter().filter_map(|visit| visit.witness.as_ref()) {
+            if !witnesses.iter().any(|known| known.server == witness.server) {
+                witnesses.push(witness.clone());
+            }
+        }
         let late: Vec<&str> =
             self.troubled(|kind| kind == Kind::OutOfTime).map(|visit| visit.server.as_str()).collect();
         // One server can have forgotten its certificate.
@@ -89,21 +95,25 @@ impl Visits {
 
     /// Those who cannot prove who they are, or whether all can.
     pub(super) fn tls(&self) -> Finding {
-        let mut encrypted: Vec<&str> =
-            self.0.iter().map(|visit| visit.server.as_str()).filter(|server| server.starts_with("https://")).collect();
-        encrypted.dedup();
         let (mut found, mut advice) = (Vec::new(), Vec::new());
         for visit in self.troubled(Kind::is_tls) {
             let Err(trouble) = &visit.answer else { continue };
-            found.push(format!("{}: {}", visit.server, trouble.said));
+            found.push(trouble.described(&visit.server));
             advice.push(trouble.advice(&visit.server));
         }
-        match (found.is_empty(), encrypted.is_empty()) {
-            (false, _) => Check::Tls.unclear(found.join("; ")).advise(advice),
-            (_, true) => Check::Tls.ok("none: all servers are on this machine"),
-            _ if self.0.iter().all(|visit| visit.answer.is_err()) => Check::Tls.needs(Check::Endpoint),
-            _ => Check::Tls.ok(format!("trusted certificates of {}", encrypted.join(" and "))),
+        if !found.is_empty() {
+            return Check::Tls.unclear(found.join("; ")).advise(advice);
         }
+        let mut encrypted = self.0.iter().filter(|visit| visit.server.starts_with("https://")).peekable();
+        if encrypted.peek().is_none() {
+            return Check::Tls.ok("none: all servers are on this machine");
+        }
+        let shown: BTreeSet<&str> =
+            encrypted.filter(|visit| visit.answer.is_ok()).map(|visit| visit.server.as_str()).collect();
+        if shown.is_empty() {
+            return Check::Tls.needs(Check::Endpoint);
+        }
+        Check::Tls.ok(format!("trusted certificates of {}", shown.into_iter().collect::<Vec<_>>().join(" and ")))
     }
 
     fn troubled(&self, which: impl Fn(Kind) -> bool) -> impl Iterator<Item = &Visit> {
@@ -121,16 +131,17 @@ pub(super) async fn visit(url: &str) -> Visit {
     let (asked, since) = (Timestamp::now().as_second(), Instant::now());
     let answer = client::get(url).await.map_err(|error| Trouble::of(&error));
     let (answered, took) = (Timestamp::now().as_second(), since.elapsed());
-    let server = Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.origin().ascii_serialization());
+    let server = Url::parse(url).map(|url| url.origin().ascii_serialization());
+    let server = cleaned(server.as_deref().unwrap_or(url));
     let ahead = answer.as_ref().ok().and_then(|answer| clock::ahead(&answer.headers, asked, answered));
     let witness = ahead.map(|ahead| Witness { server: server.clone(), ahead });
     Visit { url: url.to_owned(), server, answer, took, witness }
 }
 
 impl Visit {
-    /// Where it was.
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    /// Where it was, for people: a document may name anything.
+    pub(super) fn place(&self) -> String {
+        cleaned(&self.url)
     }
 
     /// Where it is told that there is no answer, if there is none.
@@ -173,10 +184,10 @@ impl Kind {
 }
 
 impl Trouble {
-    /// The outermost error repeats the URL, and says nothing else.
+    /// That it was fetched is known.
     fn of(error: &anyhow::Error) -> Self {
-        let behind: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-        let behind = behind.join(": ");
+        let behind = error.chain().map(ToString::to_string).filter(|text| !text.starts_with("fetching "));
+        let behind = behind.collect::<Vec<_>>().join(": ");
         let kind = Kind::of(&behind);
         let words = match kind {
             Kind::OtherName => "the certificate is for other names",
@@ -187,7 +198,7 @@ impl Trouble {
             Kind::Refused => "the connection is refused",
             Kind::Late => "no answer in time",
             Kind::Proxy => "the proxy does not lead there",
-            Kind::Other => return Self { kind, said: cleaned(if behind.is_empty() { "no answer" } else { &behind }) },
+            Kind::Other => return Self { kind, said: cleaned(&behind) },
         };
         let detail = behind.rsplit(": ").next().unwrap_or_default();
         Self { kind, said: format!("{words} ({})", cleaned(detail)) }

@@ -78,7 +78,7 @@ impl fmt::Display for Check {
 }
 
 impl Check {
-    fn finding(self, status: Status, found: impl Into<String>) -> Finding {
+    pub(super) fn finding(self, status: Status, found: impl Into<String>) -> Finding {
         Finding { check: self, status, found: found.into(), advice: Vec::new(), unclear: false }
     }
 
@@ -103,14 +103,13 @@ impl Check {
     /// The first line of a failure is what was found, each further one what to do.
     pub(super) fn failure(self, failure: &Failure) -> Finding {
         let text = failure.to_string();
-        let mut lines = text.lines().map(str::trim).map(str::to_owned);
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
         let found = lines.next().unwrap_or_default();
-        let finding = match failure {
-            Failure::Refused(_) => self.failed(found),
+        match failure {
+            Failure::Refused(_) => self.failed(found).advise(lines),
             // Whatever is behind it may come from elsewhere.
-            Failure::Unknown(_) => self.unclear(cleaned(&found)),
-        };
-        finding.advise(lines)
+            Failure::Unknown(_) => self.unclear(cleaned(&found)).advise(lines.map(|line| cleaned(&line))),
+        }
     }
 
     /// It cannot be looked at while that other thing is as it is.

@@ -9,9 +9,9 @@ use reqwest::Url;
 
 use super::report::{Check, Finding};
 use crate::answer::cleaned;
-use crate::credentials::Failure;
 use crate::credentials::source::{Endpoint, OAuth, Secret, Source, github_endpoint};
 use crate::credentials::token::WebToken;
+use crate::credentials::{CIRCLE, Failure};
 use crate::signing::Signing;
 use crate::verify::location;
 use crate::verify::text::{quoted, utc};
@@ -30,7 +30,7 @@ pub(super) enum Ready {
 pub(super) fn named(source: &Source) -> String {
     match source {
         Source::Issuer(issuer) => {
-            let audience = issuer.audience.as_ref().map_or("the policy's default audience", String::as_str);
+            let audience = issuer.audience.as_ref().map_or("its default audience", String::as_str);
             format!("a token of {} for {}", issuer.url, cleaned(audience))
         }
         Source::File(path) => format!("the token in {}", path.display()),
@@ -73,24 +73,20 @@ pub(super) fn discovery(issuer: &str) -> String {
 pub(super) async fn ready(source: &Source) -> (Finding, Option<Ready>) {
     let check = Check::Credentials;
     let made = match source {
-        Source::Issuer(issuer) => match issuer.signing().await {
-            Ok(signing) if signing.credentials.expiry().is_some_and(|end| end < SystemTime::now()) => {
-                Err(Failure::Refused(format!(
-                    "{}: they have ended\nrenew them (`aws sso login`)",
-                    described(&signing.credentials)
-                )))
+        Source::Issuer(issuer) => issuer.signing().await.map_err(Failure::from).and_then(|signing| {
+            let found = described(&signing.credentials);
+            if signing.credentials.expiry().is_some_and(|end| end < SystemTime::now()) {
+                return Err(Failure::Refused(format!("{found}: they have ended")));
             }
-            Ok(signing) => Ok((described(&signing.credentials), Ready::Signs(signing))),
-            Err(why) => Err(why.into()),
-        },
-        Source::File(path) => match source.token().await {
-            Ok(token) => Ok((format!("{} holds a token", path.display()), Ready::Read(token))),
-            Err(why) => Err(why),
-        },
-        Source::GitHub { .. } => match github_endpoint() {
-            Ok((url, _)) => Ok((format!("this job may ask {} for tokens", origin(&url)), Ready::Knows)),
-            Err(why) => Err(why.into()),
-        },
+            Ok((found, Ready::Signs(signing)))
+        }),
+        Source::File(path) => {
+            source.token().await.map(|token| (format!("{} holds a token", path.display()), Ready::Read(token)))
+        }
+        Source::GitHub { .. } => {
+            let found = |(url, _)| (format!("this job may ask {} for tokens", origin(&url)), Ready::Knows);
+            github_endpoint().map(found).map_err(Failure::from)
+        }
         Source::OAuth(OAuth { secret, .. }) => {
             let place = match secret {
                 Secret::File(path) => path.display().to_string(),
@@ -101,18 +97,20 @@ pub(super) async fn ready(source: &Source) -> (Finding, Option<Ready>) {
     };
     match made {
         Ok((found, ready)) => (check.ok(found), Some(ready)),
-        Err(why) => (check.failure(&why).advise(advice(source)), None),
+        // What a `credential_process` said stands somewhere in what the SDK says.
+        Err(why) if why.to_string().contains(CIRCLE) => (check.unclear(CIRCLE).advise([advice(source)]), None),
+        Err(why) => (check.failure(&why).advise([advice(source)]), None),
     }
 }
 
-fn advice(source: &Source) -> Option<&'static str> {
+fn advice(source: &Source) -> &'static str {
     match source {
-        Source::Issuer(issuer) if issuer.aws_profile.is_some() => {
-            Some("aws_profile names who signs: does `aws sts get-caller-identity --profile` take it?")
+        Source::Issuer(_) => "sign in (`aws sso login`), or name the AWS profile that signs (--aws-profile)",
+        Source::File(_) => "look at what keeps the file fresh",
+        Source::GitHub { .. } => "in the workflow, `permissions: id-token: write` for this job",
+        Source::OAuth(_) => {
+            "the secret stands in a file (--oauth-client-secret-file) or a variable (--oauth-client-secret-env)"
         }
-        Source::Issuer(_) => Some("sign in (`aws sso login`), or name the AWS profile that signs (--aws-profile)"),
-        Source::File(_) => Some("look at what keeps the file fresh"),
-        Source::GitHub { .. } | Source::OAuth(_) => None,
     }
 }
 

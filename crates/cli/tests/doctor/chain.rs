@@ -104,4 +104,10 @@ impl Told {
     pub(crate) fn first(&self) -> Option<[&str; 3]> {
         self.checks().into_iter().find(|[_, status, _]| matches!(*status, "failed" | "warning"))
     }
+
+    /// What to do about it.
+    pub(crate) fn advice(&self, check: &str) -> impl Iterator<Item = &str> {
+        let checks = self.json["checks"].as_array().unwrap().iter().filter(move |told| told["check"] == check);
+        checks.flat_map(|told| told["advice"].as_array().unwrap()).map(|line| line.as_str().unwrap())
+    }
 }
