@@ -119,13 +119,8 @@ fn reached(visits: &Visits, request: &Request, sts: &anyhow::Result<String>, aud
     if !faults.is_empty() {
         return check.failed(faults.join("; "));
     }
-    let mut absent: Vec<String> = sts.as_ref().err().map(|why| format!("{why:#}")).into_iter().collect();
-    let mut advice = Vec::new();
-    for visit in visits.absent() {
-        let Err(trouble) = &visit.answer else { continue };
-        absent.push(trouble.described(&visit.server));
-        advice.push(trouble.advice(&visit.server));
-    }
+    let (mut absent, advice) = visits.absent();
+    absent.extend(sts.as_ref().err().map(|why| format!("{why:#}")));
     if !absent.is_empty() {
         return check.unclear(absent.join("; ")).advise(advice);
     }

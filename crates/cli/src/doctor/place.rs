@@ -16,9 +16,11 @@ pub(super) fn faults(source: &Source, role: &RoleArn, sts: Option<&str>) -> Vec<
         Some(fault.to_string())
     });
     let signed = match source {
-        Source::Issuer(Issuer { url, region: Some(signed), .. }) => region_of(&token_endpoint(url))
-            .filter(|region| region != signed)
-            .map(|region| format!("the request is signed for {signed} (sign_region), and the API is in {region}")),
+        Source::Issuer(Issuer { url, region: Some(signed), .. }) => {
+            region_of(&token_endpoint(url)).filter(|region| region != signed).map(|region| {
+                format!("the request is signed for {signed} (sign_region), and the API is in {region}: leave it out")
+            })
+        }
         _ => None,
     };
     of_sts.into_iter().chain(signed).collect()

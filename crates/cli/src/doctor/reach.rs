@@ -88,19 +88,14 @@ impl Visits {
         clock::judge(&witnesses, Timestamp::now())
     }
 
-    /// Those that are not there.
-    pub(super) fn absent(&self) -> impl Iterator<Item = &Visit> {
-        self.troubled(|kind| !kind.is_tls())
+    /// Those that are not there, and what to do about each.
+    pub(super) fn absent(&self) -> (Vec<String>, Vec<String>) {
+        self.told(|kind| !kind.is_tls())
     }
 
     /// Those who cannot prove who they are, or whether all can.
     pub(super) fn tls(&self) -> Finding {
-        let (mut found, mut advice) = (Vec::new(), Vec::new());
-        for visit in self.troubled(Kind::is_tls) {
-            let Err(trouble) = &visit.answer else { continue };
-            found.push(trouble.described(&visit.server));
-            advice.push(trouble.advice(&visit.server));
-        }
+        let (found, advice) = self.told(Kind::is_tls);
         if !found.is_empty() {
             return Check::Tls.unclear(found.join("; ")).advise(advice);
         }
@@ -116,6 +111,14 @@ impl Visits {
         Check::Tls.ok(format!("trusted certificates of {}", shown.into_iter().collect::<Vec<_>>().join(" and ")))
     }
 
+    fn told(&self, which: impl Fn(Kind) -> bool) -> (Vec<String>, Vec<String>) {
+        let told = |visit: &Visit| {
+            let trouble = visit.answer.as_ref().err()?;
+            Some((format!("{}: {}", visit.server, trouble.said), format!("{}: {}", visit.server, trouble.advice())))
+        };
+        self.troubled(which).filter_map(told).unzip()
+    }
+
     fn troubled(&self, which: impl Fn(Kind) -> bool) -> impl Iterator<Item = &Visit> {
         let mut told = Vec::new();
         self.0.iter().filter(move |visit| {
@@ -129,7 +132,7 @@ impl Visits {
 /// Look at a URL, and at the clock before and after.
 pub(super) async fn visit(url: &str) -> Visit {
     let (asked, since) = (Timestamp::now().as_second(), Instant::now());
-    let answer = client::get(url).await.map_err(|error| Trouble::of(&error));
+    let answer = client::get(url).await.map_err(|error| Trouble::of(&error, url));
     let (answered, took) = (Timestamp::now().as_second(), since.elapsed());
     let server = Url::parse(url).map(|url| url.origin().ascii_serialization());
     let server = cleaned(server.as_deref().unwrap_or(url));
@@ -184,10 +187,11 @@ impl Kind {
 }
 
 impl Trouble {
-    /// That it was fetched is known.
-    fn of(error: &anyhow::Error) -> Self {
-        let behind = error.chain().map(ToString::to_string).filter(|text| !text.starts_with("fetching "));
-        let behind = behind.collect::<Vec<_>>().join(": ");
+    /// That this URL was fetched is known.
+    fn of(error: &anyhow::Error, url: &str) -> Self {
+        let known = format!("fetching {url}");
+        let behind = error.chain().map(|error| error.to_string().replace(&known, ""));
+        let behind = behind.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
         let kind = Kind::of(&behind);
         let words = match kind {
             Kind::OtherName => "the certificate is for other names",
@@ -198,18 +202,13 @@ impl Trouble {
             Kind::Refused => "the connection is refused",
             Kind::Late => "no answer in time",
             Kind::Proxy => "the proxy does not lead there",
-            Kind::Other => return Self { kind, said: cleaned(&behind) },
+            Kind::Other => return Self { kind, said: cleaned(behind.trim_start_matches(": ")) },
         };
         let detail = behind.rsplit(": ").next().unwrap_or_default();
         Self { kind, said: format!("{words} ({})", cleaned(detail)) }
     }
 
-    /// What `server` is.
-    pub(super) fn described(&self, server: &str) -> String {
-        format!("{server}: {}", self.said)
-    }
-
-    pub(super) fn advice(&self, server: &str) -> String {
+    fn advice(&self) -> String {
         let what = match self.kind {
             Kind::OtherName => {
                 "is that the name of the server, or does something else answer there (a proxy, a sign-in page)?"
@@ -217,7 +216,7 @@ impl Trouble {
             Kind::OutOfTime => {
                 let now = utc(Timestamp::now().as_second());
                 return format!(
-                    "{server}: the certificate has to be renewed, unless this machine's clock is wrong: it says {now}"
+                    "the certificate has to be renewed, unless this machine's clock is wrong: it says {now}"
                 );
             }
             Kind::Authority => {
@@ -230,6 +229,6 @@ impl Trouble {
             Kind::Proxy => "HTTPS_PROXY names the proxy, and NO_PROXY what is asked without one",
             Kind::Other => "try again; if it stays, something on the way cuts the connection",
         };
-        format!("{server}: {what}")
+        what.to_owned()
     }
 }

@@ -281,12 +281,13 @@ mod tests {
 
     #[test]
     fn what_sts_takes_in_no_set_is_told() {
-        let faults = |keys: &[Value]| set(&keys.iter().collect::<Vec<_>>()).faults_for_aws().join("; ");
-        assert_eq!(faults(&[RSA.jwk.clone()]), "");
-        let of = |jwk: Value| faults(&[RSA.jwk.clone(), jwk]);
+        let faults = |keys: &[&Value]| set(keys).faults_for_aws().join("; ");
+        assert_eq!(faults(&[&RSA.jwk]), "");
+        let of = |jwk: Value| faults(&[&RSA.jwk, &jwk]);
         assert!(of(with(&RSA.jwk, "key_ops", json!(["verify"]))).contains("has key_ops"));
         assert!(of(without(&RSA.jwk, "kid")).contains("number 2 (no kid): STS takes keys with a kid only"));
         let many: Vec<Value> = (0..101).map(|n| with(&RSA.jwk, "kid", json!(n.to_string()))).collect();
+        let many: Vec<&Value> = many.iter().collect();
         assert_eq!(faults(&many), "101 keys are RSA, and STS takes at most 100");
         assert_eq!(faults(many.get(..100).unwrap()), "");
     }

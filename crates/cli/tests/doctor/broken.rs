@@ -321,6 +321,7 @@ fn what_others_say_is_found_in_order() {
         let small = GitHub::jwks()["keys"][0]["n"].as_str().unwrap().chars().take(172).collect::<String>();
         jwks("small", key("n", json!(small)))
     };
+    let endless = jwks("endless", json!("x".repeat(1024 * 1024)));
     let (forged, good) = (issuer("forged"), issuer("good"));
     let origin = good.front.origin();
     let local = chain.file("local", &signed(&json!({"iss": origin})));
@@ -368,6 +369,7 @@ fn what_others_say_is_found_in_order() {
             failed(in_file(&local), "discovery", "IAM takes no issuer \"http://127.0.0.1", 1),
             failed(says("none", json!({"iss": "file:///etc/passwd"})), "discovery", "is neither https nor http", 1),
             failed(busy.doctor(), "jwks", "HTTP status 503", 1),
+            failed(endless.doctor(), "endpoint", "https://endless.test: the answer is larger than", 1),
             failed(ops.doctor(), "jwks", "has key_ops", 1),
             failed(kid.doctor(), "jwks", "it has \"other\"", 1),
             failed(private.doctor(), "jwks", "publishes private members", 1),
