@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod credentials;
 pub mod demo;
+pub mod doctor;
 pub mod exec;
 pub mod keys;
 pub mod manual;
@@ -49,6 +50,8 @@ pub enum Command {
     Credentials(Box<credentials::Args>),
     /// Run a command that finds AWS credentials from a token in its environment
     Exec(Box<exec::Args>),
+    /// Look at everything that leads to AWS credentials, and say what is wrong
+    Doctor(Box<doctor::Args>),
     /// Write, explain and compare trust policies of IAM roles
     #[command(subcommand)]
     Trust(trust::Command),

@@ -214,7 +214,7 @@ fn refresh_at(now: Timestamp, expiration: Timestamp, draw: f64) -> Timestamp {
 }
 
 /// Why nobody would ever be done.
-const CIRCLE: &str = "these credentials are needed to sign the request for themselves: the AWS profile that signs runs \
+pub(crate) const CIRCLE: &str = "these credentials are needed to sign the request for themselves: the AWS profile that signs runs \
                       `countersign credentials` with the same settings; name the one that signs (--aws-profile, or aws_profile \
                       in the profile)";
 

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::Failure;
 use super::token::WebToken;
 pub use file::{FileFault, read_file};
+pub use github::endpoint as github_endpoint;
 
 /// A source of tokens. Its JSON goes into the key of the cache, so it holds names of secrets and never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -137,7 +138,7 @@ impl Source {
     /// A fresh token.
     pub async fn token(&self) -> Result<WebToken, Failure> {
         match self {
-            Self::Issuer(issuer) => issuer.token().await,
+            Self::Issuer(issuer) => issuer.token(&issuer.signing().await?).await,
             Self::File(path) => file::token(path),
             Self::GitHub { audience } => github::token(audience).await,
             Self::OAuth(client) => client.token().await,

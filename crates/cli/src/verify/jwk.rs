@@ -67,6 +67,26 @@ impl KeySet {
         &self.faults
     }
 
+    /// What STS does not take in a set, whichever key a token names (facts of `AssumeRoleWithWebIdentity`).
+    pub fn faults_for_aws(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for key in &self.keys {
+            if key.members.contains_key("key_ops") {
+                faults.push(format!("key {} has key_ops, and STS takes no set with such a key", key.name));
+            }
+            if key.kid.is_none() {
+                faults.push(format!("key {}: STS takes keys with a kid only", key.name));
+            }
+        }
+        for kind in ["RSA", "EC"] {
+            let count = self.keys.iter().filter(|key| key.members.get("kty").is_some_and(|kty| kty == kind)).count();
+            if count > 100 {
+                faults.push(format!("{count} keys are {kind}, and STS takes at most 100"));
+            }
+        }
+        faults
+    }
+
     /// No key at all.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
@@ -257,6 +277,19 @@ mod tests {
     fn judge(jwk: &Value, algorithm: Algorithm) -> Result<(), String> {
         let Value::Object(members) = jwk.clone() else { panic!("not an object") };
         Jwk::new(0, members).usable_for(algorithm, &format!("{algorithm:?}")).map(|_| ())
+    }
+
+    #[test]
+    fn what_sts_takes_in_no_set_is_told() {
+        let faults = |keys: &[&Value]| set(keys).faults_for_aws().join("; ");
+        assert_eq!(faults(&[&RSA.jwk]), "");
+        let of = |jwk: Value| faults(&[&RSA.jwk, &jwk]);
+        assert!(of(with(&RSA.jwk, "key_ops", json!(["verify"]))).contains("has key_ops"));
+        assert!(of(without(&RSA.jwk, "kid")).contains("number 2 (no kid): STS takes keys with a kid only"));
+        let many: Vec<Value> = (0..101).map(|n| with(&RSA.jwk, "kid", json!(n.to_string()))).collect();
+        let many: Vec<&Value> = many.iter().collect();
+        assert_eq!(faults(&many), "101 keys are RSA, and STS takes at most 100");
+        assert_eq!(faults(many.get(..100).unwrap()), "");
     }
 
     fn number(bytes: &[u8]) -> Value {

@@ -15,11 +15,13 @@ pub struct Row {
 }
 
 /// The commands that look for AWS credentials, as every AWS SDK does.
-const SIGN: &[&str] = &["token", "credentials", "exec", "probe", "keys"];
+const SIGN: &[&str] = &["token", "credentials", "exec", "doctor", "probe", "keys"];
 /// The commands that ask another machine.
-const ASK: &[&str] = &["token", "verify", "credentials", "exec", "probe", "keys"];
+const ASK: &[&str] = &["token", "verify", "credentials", "exec", "doctor", "probe", "keys"];
 /// The commands that trade a token for AWS credentials.
-const TRADE: &[&str] = &["credentials", "exec"];
+const TRADE: &[&str] = &["credentials", "exec", "doctor"];
+/// Those of them that keep what they got.
+const KEEP: &[&str] = &["credentials", "exec"];
 
 /// Variables of the environment.
 pub const VARIABLES: &[Row] = &[
@@ -115,11 +117,8 @@ pub const VARIABLES: &[Row] = &[
         says: "Where a job of GitHub Actions gets a token, and by what. The runner sets them.",
         commands: TRADE,
     },
-    Row {
-        names: &["XDG_CONFIG_HOME", "XDG_CACHE_HOME"],
-        says: "Folders of profiles and of kept credentials, in place of ~/.config and ~/.cache.",
-        commands: TRADE,
-    },
+    Row { names: &["XDG_CONFIG_HOME"], says: "The folder of profiles, in place of ~/.config.", commands: TRADE },
+    Row { names: &["XDG_CACHE_HOME"], says: "The folder of kept credentials, in place of ~/.cache.", commands: KEEP },
     Row {
         names: &["XDG_DATA_HOME", "HOME"],
         says: "Without --data-dir, the data directory is $XDG_DATA_HOME/countersign, or $HOME/.local/share/countersign.",
@@ -132,7 +131,7 @@ pub const VARIABLES: &[Row] = &[
 pub const FILES: &[Row] = &[
     Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: SIGN },
     Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: TRADE },
-    Row { names: &["~/.cache/countersign"], says: "Credentials that are kept, for this user alone.", commands: TRADE },
+    Row { names: &["~/.cache/countersign"], says: "Credentials that are kept, for this user alone.", commands: KEEP },
     Row {
         names: &["DIR/keyring.json"],
         says: "The key ring with its private keys, in the data directory. Refused if others can read it.",
@@ -158,6 +157,7 @@ const REFUSED: &[(&str, &str)] = &[
         "exec",
         "The token or the session is refused. With credentials, the command's own exit code; 126 or 127 if it cannot be run.",
     ),
+    ("doctor", "Somebody says no, or something is wrong: a token, a document, a clock."),
     ("trust diff", "Somebody gains access."),
 ];
 

@@ -16,12 +16,18 @@ const LIFETIME: u32 = 60;
 const PATIENCE: Duration = Duration::from_secs(45);
 
 impl Issuer {
-    pub(super) async fn token(&self) -> Result<WebToken, Failure> {
+    /// What the request is signed with.
+    pub async fn signing(&self) -> anyhow::Result<Signing> {
         let url = client::token_endpoint(&self.url);
         let signer = self.aws_profile.clone().map_or(Signer::Chain, Signer::Profile);
-        let signing = within(PATIENCE, Box::pin(Signing::find(&signer, &url, self.region.as_deref()))).await?;
+        within(PATIENCE, Box::pin(Signing::find(&signer, &url, self.region.as_deref()))).await
+    }
+
+    /// A token for whoever signs.
+    pub async fn token(&self, signing: &Signing) -> Result<WebToken, Failure> {
+        let url = client::token_endpoint(&self.url);
         let ask = Ask { audience: self.audience.clone(), scope: None, expires_in: Some(LIFETIME) };
-        let answer = client::ask(&url, &ask, Some(&signing)).await?;
+        let answer = client::ask(&url, &ask, Some(signing)).await?;
         match answer.status {
             200 => {
                 let token = answer.token().and_then(|token| WebToken::read(&token).ok());
