@@ -16,18 +16,17 @@ pub(super) fn with(text: &str, path: &Path, name: &str, before: &Settings, after
     }
     let by_hand = || format!("{} is written in a way that cannot be changed here: change it by hand", path.display());
     let crlf = text.contains("\r\n");
-    let mut whole = if crlf { text.replace("\r\n", "\n") } else { text.to_owned() };
-    if !whole.is_empty() && !whole.ends_with('\n') {
-        whole.push('\n');
-    }
+    let in_kind = |text: String| if crlf { text.replace('\n', "\r\n") } else { text };
+    let ended = text.is_empty() || text.ends_with('\n');
+    let whole = text.replace("\r\n", "\n") + if ended { "" } else { "\n" };
     let mut document: DocumentMut = whole.parse().with_context(by_hand)?;
     // Line ends of two kinds, a byte order mark, tables in pieces: those would not come back as they are.
-    if document.to_string() != whole || (crlf && whole.replace('\n', "\r\n").trim_end() != text.trim_end()) {
+    let back = in_kind(document.to_string());
+    if back.strip_prefix(text).is_none_or(|more| !more.is_empty() && ended) {
         bail!(by_hand());
     }
     change(&mut document, name, before, after)?.with_context(by_hand)?;
-    let changed = document.to_string();
-    let changed = if crlf { changed.replace('\n', "\r\n") } else { changed };
+    let changed = in_kind(document.to_string());
     // What is read of it then, and only that, decides whether it is right.
     let mut expected = profile::all(text, path)?;
     expected.insert(name.to_owned(), after.clone());
@@ -95,4 +94,75 @@ fn of_toml(value: &Value) -> anyhow::Result<toml_edit::Value> {
         Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect::<Array>().into(),
         _ => bail!("{value} has no form in TOML"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/home/ann/.config/countersign/config.toml";
+
+    fn written(text: &str, settings: &str) -> anyhow::Result<String> {
+        let settings: Settings = toml::from_str(settings).unwrap();
+        let before = profile::all(text, Path::new(PATH))?.remove("x").unwrap_or_default();
+        let after = settings.over(before.clone())?;
+        let changed = with(text, Path::new(PATH), "x", &before, &after)?;
+        assert_eq!(with(&changed, Path::new(PATH), "x", &after, &after)?, changed);
+        Ok(changed)
+    }
+
+    #[test]
+    fn what_is_written_and_what_stays() {
+        let github = "github = true";
+        for (before, settings, after) in [
+            ("", github, "[profiles.x]\ngithub = true\n"),
+            ("# mine\n", github, "# mine\n\n[profiles.x]\ngithub = true\n"),
+            (
+                "[profiles.y] # why\nregion = 'a'\n# the end",
+                github,
+                "[profiles.y] # why\nregion = 'a'\n# the end\n\n[profiles.x]\ngithub = true\n",
+            ),
+            (
+                "[profiles]\ny = { github = true }\n[profiles.x]\nregion='a' # here\n\n[profiles.z]\n",
+                "region = 'b'\ngithub = true",
+                "[profiles]\ny = { github = true }\n[profiles.x]\nregion=\"b\" # here\ngithub = true\n\n[profiles.z]\n",
+            ),
+            ("profiles = { x = { region = 'a' } }\n", github, "profiles = { x = { region = 'a' , github = true } }\n"),
+            ("profiles.x.region = 'a'\n", github, "profiles.x.region = 'a'\nprofiles.x.github = true\n"),
+            ("[profiles.x]\r\nregion = 'a'\r\n", github, "[profiles.x]\r\nregion = 'a'\r\ngithub = true\r\n"),
+            // What is not named stays as it is written.
+            (
+                "[profiles.x]\npolicy = '''\n{ \"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Deny\", \"Action\": \"*\", \"Resource\": \"*\"}] }'''\n",
+                github,
+                "[profiles.x]\npolicy = '''\n{ \"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Deny\", \"Action\": \"*\", \"Resource\": \"*\"}] }'''\ngithub = true\n",
+            ),
+            // Another source takes the place of this one, and comments are nobody's to throw away.
+            (
+                "[profiles.x]\n# ours\nurl = 'https://id.acme.com' # new\nregion = 'a'\naudience = 'aws'\n",
+                github,
+                "[profiles.x]\n# ours\n# new\nregion = 'a'\ngithub = true\n",
+            ),
+            (
+                "[profiles.x]\nregion = 'a'\n# ours\nurl = 'https://id.acme.com'\n",
+                "web_identity_token_file = '/t'\nduration_seconds = 900\npolicy_arns = ['arn:aws:iam::aws:policy/A']",
+                "[profiles.x]\nregion = 'a'\n# ours\nweb_identity_token_file = \"/t\"\nduration_seconds = 900\npolicy_arns = [\"arn:aws:iam::aws:policy/A\"]\n",
+            ),
+        ] {
+            assert_eq!(written(before, settings).unwrap(), after, "{before}");
+        }
+    }
+
+    #[test]
+    fn what_would_not_come_back_as_it_is_is_left_alone() {
+        for text in [
+            "# a\r\n# b\n",
+            "\u{feff}# a\n",
+            "[profiles.y]\n[profiles.x]\n[profiles.x.z]\n",
+            "profiles = 1\n",
+            "[profiles]\nx = 1\n",
+        ] {
+            let why = written(text, "github = true").unwrap_err().to_string();
+            assert!(why.contains("change it by hand") || why.starts_with(PATH), "{text}: {why}");
+        }
+    }
 }

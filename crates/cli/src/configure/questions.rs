@@ -56,7 +56,7 @@ pub(super) fn settings(said: Settings, before: &Settings) -> anyhow::Result<Sett
         Some(kind) => kind,
         None => {
             let default = KINDS.iter().find(|(_, kind)| Some(*kind) == there).map(|(name, _)| *name);
-            ask("Where does the token come from: issuer, file, github or oauth?", default, |answer| {
+            ask("Where the token comes from (issuer, file, github, oauth)", default, |answer| {
                 let found = KINDS.iter().find(|(name, _)| *name == answer);
                 found.map(|(_, kind)| *kind).context("say one of issuer, file, github and oauth")
             })?

@@ -21,6 +21,11 @@ const ASK: &[&str] = &["token", "verify", "credentials", "exec", "probe", "keys"
 /// The commands that trade a token for AWS credentials.
 const TRADE: &[&str] = &["credentials", "exec"];
 
+/// The commands that read the files of the AWS configuration.
+const READ: &[&str] = &["token", "credentials", "exec", "configure", "probe", "keys"];
+/// The commands that read profiles of ours.
+const PROFILES: &[&str] = &["credentials", "exec", "configure"];
+
 /// Variables of the environment.
 pub const VARIABLES: &[Row] = &[
     Row {
@@ -36,7 +41,7 @@ pub const VARIABLES: &[Row] = &[
     Row {
         names: &["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"],
         says: "The files of the AWS configuration, in place of ~/.aws/config and ~/.aws/credentials.",
-        commands: SIGN,
+        commands: READ,
     },
     Row {
         names: &["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"],
@@ -115,11 +120,8 @@ pub const VARIABLES: &[Row] = &[
         says: "Where a job of GitHub Actions gets a token, and by what. The runner sets them.",
         commands: TRADE,
     },
-    Row {
-        names: &["XDG_CONFIG_HOME", "XDG_CACHE_HOME"],
-        says: "Folders of profiles and of kept credentials, in place of ~/.config and ~/.cache.",
-        commands: TRADE,
-    },
+    Row { names: &["XDG_CONFIG_HOME"], says: "The folder of profiles, in place of ~/.config.", commands: PROFILES },
+    Row { names: &["XDG_CACHE_HOME"], says: "The folder of kept credentials, in place of ~/.cache.", commands: TRADE },
     Row {
         names: &["XDG_DATA_HOME", "HOME"],
         says: "Without --data-dir, the data directory is $XDG_DATA_HOME/countersign, or $HOME/.local/share/countersign.",
@@ -130,8 +132,8 @@ pub const VARIABLES: &[Row] = &[
 
 /// Files. DIR is the data directory.
 pub const FILES: &[Row] = &[
-    Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: SIGN },
-    Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: TRADE },
+    Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: READ },
+    Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: PROFILES },
     Row { names: &["~/.cache/countersign"], says: "Credentials that are kept, for this user alone.", commands: TRADE },
     Row {
         names: &["DIR/keyring.json"],
@@ -159,6 +161,10 @@ const REFUSED: &[(&str, &str)] = &[
         "The token or the session is refused. With credentials, the command's own exit code; 126 or 127 if it cannot be run.",
     ),
     ("trust diff", "Somebody gains access."),
+    (
+        "configure",
+        "AWS's tools would find other credentials under that name, or these would sign for themselves: nothing is written.",
+    ),
 ];
 
 /// The exit codes, with what they mean for this command.
