@@ -7,12 +7,13 @@ use serde_json::json;
 
 use super::Ending;
 use super::credentials::refused;
-use crate::configure::{Name, Plan, Said, confirmed, plan};
+use crate::configure::{Change, Name, Plan, Said, confirmed, plan};
 use crate::credentials::settings::Settings;
 use crate::out;
 
 /// What is to be in the profile. What no flag says is asked for in a terminal; what is in the profile already stays.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     /// The profile of ~/.config/countersign/config.toml
     #[arg(long, value_name = "NAME")]
@@ -48,7 +49,7 @@ pub fn run(args: Args) -> anyhow::Result<Ending> {
         out::say(format_args!("countersign: warning: {warning}"));
     }
     let changes = plan.files().iter().any(|change| change.is_one());
-    let difference = plan.files().map(|change| change.difference()).concat();
+    let difference = plan.files().map(Change::difference).concat();
     if !changes {
         out::say(format_args!("nothing to change: the profile {} is written already", plan.profile));
     } else if dry_run && !json {

@@ -88,8 +88,8 @@ impl<'a> AwsConfig<'a> {
     /// would be part of the value.
     pub fn with(&self, name: &str, settings: &[(&str, &str)]) -> Result<String, Fault> {
         let end = if self.lines.first().is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" };
-        let added = |settings: &[(&str, &str)]| -> String {
-            settings.iter().map(|(name, value)| format!("{name} = {value}{end}")).collect()
+        let added = |settings: &[(&str, &str)]| {
+            settings.iter().fold(String::new(), |text, (name, value)| text + name + " = " + value + end)
         };
         let mut lines: Vec<String> = self.lines.iter().map(|line| (*line).to_owned()).collect();
         let Some(section) = self.section(name, Kind::Config)? else {
@@ -103,24 +103,10 @@ impl<'a> AwsConfig<'a> {
         };
         let find = |name: &str| section.settings.iter().find(|setting| setting.name == name);
         let (there, new): (Vec<_>, Vec<_>) = settings.iter().copied().partition(|(name, _)| find(name).is_some());
-        for (setting, value) in there.into_iter().filter_map(|(name, value)| Some((find(name)?, value))) {
-            let below = setting.lines.start + 1..setting.lines.end;
-            let more: Vec<usize> = below.filter(|at| !is_blank(&lines[*at]) && lines[*at].starts_with(SPACE)).collect();
-            if setting.value == value && more.is_empty() {
-                continue;
+        for (name, value) in there {
+            if let Some(setting) = find(name) {
+                setting.change(value, &mut lines, end);
             }
-            let line = self.lines[setting.lines.start];
-            let (before, after) = without_end(line).split_once('=').unwrap_or_default();
-            let comment = after.strip_prefix(without_comment(after)).unwrap_or_default();
-            let mut comments = String::new();
-            for comment in std::iter::once(comment).chain(more.iter().map(|at| self.lines[*at])).map(str::trim) {
-                comments += &if comment.starts_with(COMMENT) { format!("{comment}{end}") } else { String::new() };
-            }
-            more.iter().for_each(|at| lines[*at].clear());
-            let before = if before.contains(':') { format!("{} ", setting.name) } else { before.to_owned() };
-            let space = after.strip_suffix(after.trim_start_matches(SPACE)).filter(|_| !is_blank(after)).unwrap_or(" ");
-            let line_end = line.strip_prefix(without_end(line)).unwrap_or_default();
-            lines[setting.lines.start] = format!("{comments}{before}={space}{value}{line_end}");
         }
         let last = section.settings.last().map_or(section.at, |setting| setting.lines.end - 1);
         if !new.is_empty() {
@@ -150,6 +136,35 @@ impl<'a> AwsConfig<'a> {
             return fault(section, format!("the section of the profile {name} {why}: write it as [{}]", good[0]));
         }
         Ok(Some(section))
+    }
+}
+
+impl Setting<'_> {
+    /// Its lines with another value, and with its comments above it.
+    fn change(&self, value: &str, lines: &mut [String], end: &str) {
+        let below = self.lines.start + 1..self.lines.end;
+        let more: Vec<usize> = below.filter(|at| !is_blank(&lines[*at]) && lines[*at].starts_with(SPACE)).collect();
+        if self.value == value && more.is_empty() {
+            return;
+        }
+        let line = lines[self.lines.start].clone();
+        let (before, after) = without_end(&line).split_once('=').unwrap_or_default();
+        let behind = after.strip_prefix(without_comment(after)).unwrap_or_default();
+        let mut changed = String::new();
+        for comment in std::iter::once(behind).chain(more.iter().map(|at| lines[*at].as_str())).map(str::trim) {
+            if comment.starts_with(COMMENT) {
+                changed += comment;
+                changed += end;
+            }
+        }
+        // To the SDK for Rust, a colon would be part of the name.
+        changed += if before.contains(':') { &self.name } else { before };
+        let space = after.strip_suffix(after.trim_start_matches(SPACE)).filter(|_| !is_blank(after)).unwrap_or(" ");
+        changed += &["=", space, value, line.strip_prefix(without_end(&line)).unwrap_or_default()].concat();
+        for at in more {
+            lines[at].clear();
+        }
+        lines[self.lines.start] = changed;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::credentials::settings::Settings;
 
 /// The text with these settings in `[profiles.NAME]`, where `before` are.
 pub(super) fn with(text: &str, path: &Path, name: &str, before: &Settings, after: &Settings) -> anyhow::Result<String> {
-    if before == after && !text.is_empty() {
+    if before == after {
         return Ok(text.to_owned());
     }
     let by_hand = || format!("{} is written in a way that cannot be changed here: change it by hand", path.display());
@@ -79,10 +79,10 @@ fn remove(profile: &mut dyn TableLike, setting: &str) {
     let following = profile.iter().skip_while(|(name, _)| *name != setting).nth(1).map(|(name, _)| name.to_owned());
     profile.remove(setting);
     if let Some(mut key) = following.and_then(|name| profile.key_mut(&name)) {
-        let mut comments = if above.contains('#') { above } else { String::new() };
-        comments += &if behind.contains('#') { format!("{}\n", behind.trim()) } else { String::new() };
         let own = text(key.leaf_decor().prefix());
-        key.leaf_decor_mut().set_prefix(comments + &own);
+        let above = if above.contains('#') { &above } else { "" };
+        let behind = if behind.contains('#') { behind.trim().to_owned() + "\n" } else { String::new() };
+        key.leaf_decor_mut().set_prefix([above, &behind, &own].concat());
     }
 }
 

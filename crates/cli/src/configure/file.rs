@@ -3,7 +3,7 @@
 //! A symbolic link stays one: what it names is replaced. Mode and owner stay as they are. There is no lock that other programs
 //! would heed, so between the last look at the file and the renaming, which follow each other, somebody else's change is lost.
 
-use std::fs::{DirBuilder, File as Opened, Metadata, Permissions};
+use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
@@ -21,43 +21,41 @@ const MEANWHILE: &str = "somebody changed it meanwhile: run this again";
 #[derive(Debug)]
 pub(super) struct File {
     /// Its name, as it is told.
-    pub(super) named: PathBuf,
+    pub(super) path: PathBuf,
     /// What it holds: nothing, if it is not there.
     pub(super) text: String,
     /// Where it is, behind all links.
-    path: PathBuf,
+    target: PathBuf,
     found: Option<Metadata>,
 }
 
 impl File {
     /// Look at it.
-    pub(super) fn read(named: PathBuf) -> anyhow::Result<Self> {
-        Self::look(&named).with_context(|| format!("cannot read {}", named.display()))
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        Self::look(path).with_context(|| format!("cannot read {}", path.display()))
     }
 
-    fn look(named: &Path) -> anyhow::Result<Self> {
-        let mut path = named.to_owned();
+    fn look(path: &Path) -> anyhow::Result<Self> {
+        let mut target = path.to_owned();
         let mut links = 0;
-        while let Ok(to) = path.read_link() {
-            path = path.parent().unwrap_or(Path::new("/")).join(to);
+        while let Ok(to) = target.read_link() {
+            target = target.parent().unwrap_or(Path::new("/")).join(to);
             links += 1;
             if links > MOST_LINKS {
                 bail!("its symbolic links lead nowhere");
             }
         }
-        let named = named.to_owned();
-        let mut opened = match Opened::open(&path) {
+        let path = path.to_owned();
+        let found = match target.metadata() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Self { named, text: String::new(), path, found: None });
+                return Ok(Self { path, text: String::new(), target, found: None });
             }
-            opened => opened?,
+            found => found?,
         };
-        let found = opened.metadata()?;
         profile::trusted(&found)?;
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut opened, &mut bytes)?;
+        let bytes = std::fs::read(&target)?;
         let text = String::from_utf8(bytes).ok().context("it is no text (UTF-8)")?;
-        Ok(Self { named, text, path, found: Some(found) })
+        Ok(Self { path, text, target, found: Some(found) })
     }
 
     /// Whether it is there.
@@ -67,7 +65,7 @@ impl File {
 
     /// Write what is to take its place.
     fn stage(&self, text: &str) -> anyhow::Result<NamedTempFile> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         // Nobody else can read it.
         let mut staged = tempfile::Builder::new().prefix(".countersign-").tempfile_in(folder)?;
@@ -90,15 +88,15 @@ impl File {
     }
 
     fn is_as_it_was(&self) -> bool {
-        Self::look(&self.named)
-            .is_ok_and(|now| (&now.path, &now.text, now.exists()) == (&self.path, &self.text, self.exists()))
+        Self::look(&self.path)
+            .is_ok_and(|now| (&now.target, &now.text, now.exists()) == (&self.target, &self.text, self.exists()))
     }
 
     fn place(&self, staged: NamedTempFile) -> anyhow::Result<()> {
         if !self.is_as_it_was() {
             bail!(MEANWHILE);
         }
-        let placed = if self.exists() { staged.persist(&self.path) } else { staged.persist_noclobber(&self.path) };
+        let placed = if self.exists() { staged.persist(&self.target) } else { staged.persist_noclobber(&self.target) };
         Ok(placed.map(drop).map_err(|error| error.error)?)
     }
 }
@@ -126,8 +124,8 @@ fn place_all(all: Vec<(&File, NamedTempFile)>) -> anyhow::Result<()> {
 
 fn failed(file: &File, written: Option<&File>) -> String {
     let so_far =
-        written.map_or_else(|| "and nothing was changed".into(), |it| format!("but {} is written", it.named.display()));
-    format!("cannot write {}, {so_far}", file.named.display())
+        written.map_or_else(|| "and nothing was changed".into(), |it| format!("but {} is written", it.path.display()));
+    format!("cannot write {}, {so_far}", file.path.display())
 }
 
 #[cfg(test)]
@@ -152,7 +150,7 @@ mod tests {
     fn a_new_file_is_private_and_an_old_one_keeps_its_mode_and_its_links() {
         let home = tempfile::tempdir().unwrap();
         let new = home.path().join(".aws/deep/config");
-        replace(&[(&File::read(new.clone()).unwrap(), "a")]).unwrap();
+        replace(&[(&File::read(&new).unwrap(), "a")]).unwrap();
         assert_eq!((mode(&new), mode(new.parent().unwrap()), fs::read(&new).unwrap()), (0o600, 0o700, b"a".to_vec()));
 
         let (kept, link, again) = (home.path().join("kept"), home.path().join("link"), home.path().join("again"));
@@ -160,13 +158,13 @@ mod tests {
         fs::set_permissions(&kept, Permissions::from_mode(0o640)).unwrap();
         symlink("kept", &link).unwrap();
         symlink(&link, &again).unwrap();
-        replace(&[(&File::read(again.clone()).unwrap(), "new")]).unwrap();
+        replace(&[(&File::read(&again).unwrap(), "new")]).unwrap();
         assert!(link.is_symlink() && again.is_symlink());
         assert_eq!((mode(&kept), fs::read(&kept).unwrap()), (0o640, b"new".to_vec()));
 
         let dangling = home.path().join("dangling");
         symlink("made", &dangling).unwrap();
-        replace(&[(&File::read(dangling.clone()).unwrap(), "x")]).unwrap();
+        replace(&[(&File::read(&dangling).unwrap(), "x")]).unwrap();
         assert!(dangling.is_symlink() && fs::read(home.path().join("made")).unwrap() == b"x");
         assert_eq!(names(home.path()), [".aws", "again", "dangling", "kept", "link", "made"]);
     }
@@ -178,7 +176,7 @@ mod tests {
         fs::write(&path, "old").unwrap();
         // Only root can set this up: another user's file in one's own folder.
         if std::os::unix::fs::chown(&path, Some(12345), Some(54321)).is_ok() {
-            replace(&[(&File::read(path.clone()).unwrap(), "new")]).unwrap();
+            replace(&[(&File::read(&path).unwrap(), "new")]).unwrap();
             let found = path.metadata().unwrap();
             assert_eq!((found.uid(), found.gid(), found.len()), (12345, 54321, 3));
         }
@@ -190,7 +188,7 @@ mod tests {
         let at = |name: &str| home.path().join(name);
         fs::write(at("a"), "old").unwrap();
         fs::hard_link(at("a"), at("b")).unwrap();
-        let why = format!("{:#}", replace(&[(&File::read(at("a")).unwrap(), "new")]).unwrap_err());
+        let why = format!("{:#}", replace(&[(&File::read(&at("a")).unwrap(), "new")]).unwrap_err());
         assert!(why.contains("and nothing was changed: it has another name too"), "{why}");
 
         symlink("loop", at("loop")).unwrap();
@@ -204,7 +202,7 @@ mod tests {
             ("latin", "it is no text (UTF-8)"),
             ("open", "everybody can write to it (mode 666)"),
         ] {
-            let why = format!("{:#}", File::read(at(name)).unwrap_err());
+            let why = format!("{:#}", File::read(&at(name)).unwrap_err());
             assert!(why.starts_with("cannot read ") && why.contains(expected), "{why}");
         }
     }
@@ -214,7 +212,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let at = |name: &str| home.path().join(name);
         fs::write(at("a"), "old").unwrap();
-        let files = ["a", "b"].map(|name| File::read(at(name)).unwrap());
+        let files = ["a", "b"].map(|name| File::read(&at(name)).unwrap());
         fs::write(at("b"), "theirs").unwrap();
         let why = replace(&[(&files[0], "new"), (&files[1], "new")]).unwrap_err().to_string();
         assert!(why.contains("b, and nothing was changed: somebody changed it meanwhile"), "{why}");
@@ -223,11 +221,11 @@ mod tests {
 
         // Whoever cannot write the second one leaves the first one as it is.
         let files = [
-            File::read(at("a")).unwrap(),
-            File::read(at("a/b")).unwrap_or(File {
-                named: at("a/b"),
-                text: String::new(),
+            File::read(&at("a")).unwrap(),
+            File::read(&at("a/b")).unwrap_or(File {
                 path: at("a/b"),
+                text: String::new(),
+                target: at("a/b"),
                 found: None,
             }),
         ];
@@ -239,12 +237,12 @@ mod tests {
     #[test]
     fn if_only_the_first_one_could_be_put_in_its_place_that_is_said() {
         let home = tempfile::tempdir().unwrap();
-        let files = ["a", "b"].map(|name| File::read(home.path().join(name)).unwrap());
+        let files = ["a", "b"].map(|name| File::read(&home.path().join(name)).unwrap());
         let staged = files.each_ref().map(|file| file.stage("new").unwrap());
         fs::remove_file(staged[1].path()).unwrap();
         let all = files.iter().zip(staged).collect();
         let why = format!("{:#}", place_all(all).unwrap_err());
-        let (a, b) = (files[0].named.display(), files[1].named.display());
+        let (a, b) = (files[0].path.display(), files[1].path.display());
         assert!(why.starts_with(&format!("cannot write {b}, but {a} is written: No such file")), "{why}");
         assert_eq!(names(home.path()), ["a"]);
     }

@@ -102,13 +102,13 @@ impl fmt::Display for Name {
 /// What to write. With `may_ask`, somebody is there to say what is not said yet.
 pub fn plan(said: Said, may_ask: bool) -> Result<Plan, Failure> {
     let said = Said { settings: said.settings.for_profile()?, ..said };
-    let own = File::read(profile::path()?)?;
-    let mut profiles = profile::all(&own.text, &own.named)?;
-    let aws = File::read(aws_path("AWS_CONFIG_FILE", "config")?)?;
+    let own = File::read(&profile::path()?)?;
+    let mut profiles = profile::all(&own.text, &own.path)?;
+    let aws = File::read(&aws_path("AWS_CONFIG_FILE", "config")?)?;
     let keys = match aws_path("AWS_SHARED_CREDENTIALS_FILE", "credentials")? {
         // Whoever says /dev/null has none.
         path if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) => None,
-        path => Some(File::read(path)?),
+        path => Some(File::read(&path)?),
     };
     let taken = Taken {
         config: parse(&aws)?,
@@ -120,16 +120,12 @@ pub fn plan(said: Said, may_ask: bool) -> Result<Plan, Failure> {
     if !may_ask {
         all_said(&said, &profiles)?;
     }
-    let profile = match said.profile {
-        Some(name) => name,
-        None => {
-            let only = profiles.keys().next().filter(|_| profiles.len() == 1).map(String::as_str);
-            ask("Name of the profile", only, |answer| Ok(answer.parse::<Name>().map_err(|why| anyhow!(why))?))?
-        }
-    };
+    let name = |answer: &str| answer.parse::<Name>().map_err(|why| anyhow!(why));
+    let only = profiles.keys().next().filter(|_| profiles.len() == 1).map(String::as_str);
+    let profile = said.profile.map_or_else(|| ask("Name of the profile", only, name), Ok)?;
     let aws_profile = match said.aws_profile_name {
         None if may_ask => ask("Name of the profile in the AWS configuration", Some(&profile.0), |answer| {
-            let name: Name = answer.parse().map_err(|why: String| anyhow!(why))?;
+            let name = name(answer)?;
             taken.check(&name)?;
             Ok(name)
         })?,
@@ -159,7 +155,7 @@ pub fn plan(said: Said, may_ask: bool) -> Result<Plan, Failure> {
     let mut lines: Vec<(&str, &str)> = region.iter().map(|region| ("region", region.as_str())).collect();
     lines.push((PROCESS, &process));
     let aws_text = taken.config.with(&aws_profile.0, &lines).map_err(refused(&aws))?;
-    let own_text = config_toml::with(&own.text, &own.named, &profile.0, &before, &after)?;
+    let own_text = config_toml::with(&own.text, &own.path, &profile.0, &before, &after)?;
 
     let mut warnings = Vec::new();
     if std::env::var_os("AWS_ACCESS_KEY_ID").is_some_and(|key| !key.is_empty()) {
@@ -194,7 +190,7 @@ impl Plan {
 impl Change {
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.file.named
+        &self.file.path
     }
 
     /// Whether it is there.
@@ -225,12 +221,12 @@ fn aws_path(variable: &str, default: &str) -> anyhow::Result<PathBuf> {
 }
 
 fn parse(file: &File) -> anyhow::Result<AwsConfig<'_>> {
-    let read = AwsConfig::parse(&file.text).with_context(|| format!("{}", file.named.display()));
+    let read = AwsConfig::parse(&file.text).with_context(|| format!("{}", file.path.display()));
     read.context("AWS's tools would not all read the AWS configuration, so it is not changed")
 }
 
 fn refused(file: &File) -> impl Fn(Fault) -> Failure {
-    move |fault| Failure::Refused(format!("{}: {fault}", file.named.display()))
+    move |fault| Failure::Refused(format!("{}: {fault}", file.path.display()))
 }
 
 /// With nobody to ask, everything that is missing is told at once.
@@ -281,7 +277,7 @@ impl Taken<'_> {
                 (setting.name.starts_with("sso_") || CREDENTIALS.contains(&setting.name.as_str())) && !may_go
             };
             if let Some(setting) = settings.iter().find(leads_elsewhere) {
-                let (path, setting) = (file.named.display(), &setting.name);
+                let (path, setting) = (file.path.display(), &setting.name);
                 let advice = if is_changed && setting == PROCESS {
                     "say --replace-process to replace it, or"
                 } else {
@@ -314,7 +310,7 @@ fn needs_itself(name: &Name, own: &Settings, profiles: &BTreeMap<String, Setting
         signer = match (of("role_arn"), of("source_profile"), of(PROCESS).and_then(process::of_ours)) {
             // With itself for a source, it has keys.
             (Some(_), Some(source), _) => Some(source.to_owned()).filter(|source| *source != at),
-            (None, _, Some(Some(ours))) => profiles.get(ours).and_then(self::signer),
+            (None, _, Some(ours)) => profiles.get(ours).and_then(self::signer),
             _ => None,
         };
     }

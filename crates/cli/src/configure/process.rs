@@ -26,8 +26,8 @@ pub(super) fn command(profile: &str, before: Option<&str>) -> anyhow::Result<Str
     Ok(format!("{} credentials --profile {profile}", word(&on_path.unwrap_or(running))?))
 }
 
-/// The profile of ours that a command asks for: `None` inside if it names none.
-pub(super) fn of_ours(command: &str) -> Option<Option<&str>> {
+/// The profile that a command of ours asks for: an empty text if it names none.
+pub(super) fn of_ours(command: &str) -> Option<&str> {
     let command = command.trim();
     let (program, rest) = match command.strip_prefix('"') {
         Some(quoted) => quoted.split_once('"')?,
@@ -38,7 +38,7 @@ pub(super) fn of_ours(command: &str) -> Option<Option<&str>> {
         return None;
     }
     let named = words.clone().find_map(|word| word.strip_prefix("--profile="));
-    Some(named.or_else(|| words.find(|word| *word == "--profile").and_then(|_| words.next())))
+    Some(named.or_else(|| words.find(|word| *word == "--profile").and_then(|_| words.next())).unwrap_or_default())
 }
 
 /// A path as one word to all who read it.
@@ -90,10 +90,10 @@ mod tests {
     #[test]
     fn ours_is_told_from_others() {
         for (command, expected) in [
-            ("countersign credentials --profile deploy", Some(Some("deploy"))),
-            ("/usr/bin/countersign credentials --profile=a --renew", Some(Some("a"))),
-            ("\"/opt/my tools/countersign\" credentials --renew --profile b", Some(Some("b"))),
-            ("countersign credentials", Some(None)),
+            ("countersign credentials --profile deploy", Some("deploy")),
+            ("/usr/bin/countersign credentials --profile=a --renew", Some("a")),
+            ("\"/opt/my tools/countersign\" credentials --renew --profile b", Some("b")),
+            ("countersign credentials", Some("")),
             ("countersign exec -- x", None),
             ("/opt/countersign/other credentials", None),
             ("countersign", None),

@@ -52,16 +52,14 @@ const OF_ALL: [Question; 2] =
 pub(super) fn settings(said: Settings, before: &Settings) -> anyhow::Result<Settings> {
     let mut settings = said;
     let there = before.kind()?;
-    let kind = match settings.kind()? {
-        Some(kind) => kind,
-        None => {
-            let default = KINDS.iter().find(|(_, kind)| Some(*kind) == there).map(|(name, _)| *name);
-            ask("Where the token comes from (issuer, file, github, oauth)", default, |answer| {
-                let found = KINDS.iter().find(|(name, _)| *name == answer);
-                found.map(|(_, kind)| *kind).context("say one of issuer, file, github and oauth")
-            })?
-        }
+    let default = KINDS.iter().find(|(_, kind)| Some(*kind) == there).map(|(name, _)| *name);
+    let ask_kind = || {
+        ask("Where the token comes from (issuer, file, github, oauth)", default, |answer| {
+            let found = KINDS.iter().find(|(name, _)| *name == answer);
+            found.map(|(_, kind)| *kind).context("say one of issuer, file, github and oauth")
+        })
     };
+    let kind = settings.kind()?.map_or_else(ask_kind, Ok)?;
     if kind == Kind::GitHub {
         settings = Settings::answered("github", "true")?.over(settings)?;
     }

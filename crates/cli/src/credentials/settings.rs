@@ -271,6 +271,7 @@ impl Settings {
     }
 
     /// What is left for another source.
+    #[must_use]
     pub fn without_source(self) -> Self {
         Self {
             role_arn: self.role_arn,
@@ -353,6 +354,7 @@ fn issuer_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IssuerUrl>, D
     IssuerUrl::local(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
+#[expect(clippy::ref_option, reason = "serde calls it so")]
 fn text_of_url<S: Serializer>(url: &Option<IssuerUrl>, to: S) -> Result<S::Ok, S::Error> {
     url.as_ref().map(IssuerUrl::as_str).serialize(to)
 }

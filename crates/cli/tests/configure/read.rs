@@ -59,7 +59,7 @@ impl Drop for Botocore {
 }
 
 /// Every profile with its settings, as the SDK for Rust reads them.
-#[allow(deprecated, reason = "their new home is a package that is not ours to depend on")]
+#[allow(deprecated, clippy::default_trait_access, reason = "their new home is a package that is not ours to depend on")]
 fn sdk(text: &str) -> Option<BTreeMap<String, BTreeMap<&'static str, String>>> {
     use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
     let files = ProfileFiles::builder().with_contents(ProfileFileKind::Config, text).build();
@@ -95,7 +95,9 @@ fn judge(botocore: &mut Botocore, text: &str) -> Result<bool, TestCaseError> {
     let mut sdk_rest = [&mut sdk_before, &mut sdk_after].map(|all| all.remove("x").unwrap_or_default());
     for name in NEW.map(|(name, _)| name) {
         rest.iter_mut().filter_map(Value::as_object_mut).for_each(|all| drop(all.remove(name)));
-        sdk_rest.iter_mut().for_each(|all| drop(all.remove(name)));
+        for all in &mut sdk_rest {
+            all.remove(name);
+        }
     }
     // What `[DEFAULT]` gives to all is there in a new one too.
     prop_assert!(is_new || rest[0] == rest[1], "{text:?}: {rest:?}");
@@ -184,9 +186,8 @@ fn good_file() -> impl Strategy<Value = String> {
     (order, sections, 1..5_usize, any::<bool>(), any::<bool>()).prop_map(|(titles, sections, count, crlf, ended)| {
         let mut text = String::from("# first\n");
         for (title, section) in titles.iter().zip(sections).take(count) {
-            text += &format!("{title}\n");
-            section.iter().for_each(|(name, value)| text += &format!("{name}{value}\n"));
-            text += "# between\n\n";
+            let settings: Vec<String> = section.iter().map(|(name, value)| [name, value, "\n"].concat()).collect();
+            text += &[title, "\n", &settings.concat(), "# between\n\n"].concat();
         }
         let text = if crlf { text.replace('\n', "\r\n") } else { text };
         if ended { text } else { text.trim_end().to_owned() }

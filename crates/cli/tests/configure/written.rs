@@ -161,7 +161,7 @@ fn a_path_is_written_so_that_it_means_the_same_in_every_folder() {
     ]);
     assert_eq!(run(configure.current_dir(user.at("bin"))).code, Some(0));
     let path = user.at("bin").canonicalize().unwrap().join("run/token");
-    assert!(text(&user.own()).contains(&format!("web_identity_token_file = {:?}\n", path)), "{}", text(&user.own()));
+    assert!(text(&user.own()).contains(&format!("web_identity_token_file = {path:?}\n")), "{}", text(&user.own()));
 }
 
 #[test]

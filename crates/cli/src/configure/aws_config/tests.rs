@@ -34,7 +34,7 @@ fn what_is_written_and_what_stays() {
             "[profile x]\nRegion=eu-central-1\noutput=json\nCREDENTIAL_PROCESS  =\tc credentials --profile x\n".to_owned(),
         ),
         ("[profile x]\nregion =\n", format!("[profile x]\n{both}")),
-        ("[profile x]\nregion: a = b\n", format!("[profile x]\n{both}")),
+        ("[profile x]\nregion: a = b\n", format!("[profile x]\n{}", both.replacen(" =", "=", 1))),
         // To botocore, a comment behind a value is part of it, and to Rust's SDK one that is indented is.
         (
             "[profile x]\nregion = eu-central-1 # home\ncredential_process = c\n  more\n  ; indented\n# last\n",
