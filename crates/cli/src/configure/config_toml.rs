@@ -98,6 +98,8 @@ fn of_toml(value: &Value) -> anyhow::Result<toml_edit::Value> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PATH: &str = "/home/ann/.config/countersign/config.toml";
@@ -163,6 +165,33 @@ mod tests {
         ] {
             let why = written(text, "github = true").unwrap_err().to_string();
             assert!(why.contains("change it by hand") || why.starts_with(PATH), "{text}: {why}");
+        }
+    }
+
+    fn pieces(of: &'static [&'static str]) -> impl Strategy<Value = String> {
+        proptest::sample::subsequence(of, 0..=of.len()).prop_shuffle().prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_stands_above_and_below_stays(
+            above in pieces(&["# a\n", "\n", "[profiles.a] # b\nregion  =  'a'\n", "[profiles.\"b c\"]\n# d\n\n", "[profiles.\"x y\"]\n"]),
+            inside in pieces(&["# of x\n", "region='a'# c\n", "audience = \"\"\"a\"\"\"\n", "url = 'https://id.acme.com' # u\n", "\n"]),
+            below in pieces(&["[profiles.z]\n# e\ngithub = true\n", "[profiles.y]\npolicy_arns = [ # f\n]\n\n", "\n# g\n"]),
+            crlf in any::<bool>(),
+        ) {
+            let [above, inside, below] = [above, inside, below].map(|text| if crlf { text.replace('\n', "\r\n") } else { text });
+            let end = if crlf { "\r\n" } else { "\n" };
+            for title in ["", "[profiles.x]"] {
+                let inside = if title.is_empty() { String::new() } else { [title, end, &inside].concat() };
+                let changed = written(&[&*above, &inside, &below].concat(), "github = true\nregion = 'b'").unwrap();
+                let at_end = inside.is_empty() || below.trim_start().starts_with('#') || below.trim().is_empty();
+                let kept = if inside.is_empty() { above.clone() + &below } else { above.clone() };
+                prop_assert!(changed.starts_with(&kept) && (at_end || changed.ends_with(&below)), "{changed:?}");
+                prop_assert_eq!(changed.matches('#').count(), (above.clone() + &inside + &below).matches('#').count());
+            }
         }
     }
 }

@@ -178,6 +178,9 @@ fn good_file() -> impl Strategy<Value = String> {
             " = v\n  more\n  # c",
             "=\n",
             " = é\n; c\n",
+            " = eu-central-1 # home",
+            " = /c credentials --profile x\n  # c",
+            " = /c credentials --profile x",
         ]),
         0..4,
     );
