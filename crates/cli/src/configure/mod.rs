@@ -160,7 +160,7 @@ pub fn plan(said: Said, may_ask: bool) -> Result<Plan, Failure> {
     let mut warnings = Vec::new();
     if std::env::var_os("AWS_ACCESS_KEY_ID").is_some_and(|key| !key.is_empty()) {
         warnings.push(format!(
-            "AWS_ACCESS_KEY_ID is set, and wins over AWS_PROFILE={aws_profile} in every program that has both"
+            "AWS_ACCESS_KEY_ID is set, and wins over AWS_PROFILE={aws_profile} in most of AWS's tools where both are set"
         ));
     }
     if matches!(&request.source, Source::Issuer(issuer) if issuer.aws_profile.is_none()) {
