@@ -7,6 +7,7 @@ pub mod answer;
 pub mod client;
 pub mod clock;
 pub mod commands;
+pub mod configure;
 pub mod credentials;
 pub mod doctor;
 pub mod out;

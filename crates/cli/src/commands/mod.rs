@@ -1,6 +1,7 @@
 //! One module a command. Tokens and machine-readable output go to stdout alone, everything for people to stderr.
 
 pub mod completions;
+pub mod configure;
 pub mod credentials;
 pub mod demo;
 pub mod doctor;
@@ -50,6 +51,8 @@ pub enum Command {
     Credentials(Box<credentials::Args>),
     /// Run a command that finds AWS credentials from a token in its environment
     Exec(Box<exec::Args>),
+    /// Write a profile for AWS SDKs, and ours that it refers to, without touching what else is there
+    Configure(Box<configure::Args>),
     /// Look at everything that leads to AWS credentials, and say what is wrong
     Doctor(Box<doctor::Args>),
     /// Write, explain and compare trust policies of IAM roles

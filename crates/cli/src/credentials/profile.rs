@@ -1,6 +1,7 @@
 //! Profiles: settings under a name, in `$XDG_CONFIG_HOME/countersign/config.toml` (default `~/.config`).
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -26,22 +27,32 @@ pub fn find(name: &str) -> anyhow::Result<Settings> {
         }
         text => text.with_context(|| format!("cannot read {}", path.display()))?,
     };
-    let mut file: File = toml::from_str(&text).map_err(|error| {
-        let line =
-            error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
-        anyhow::anyhow!("{}:{line}: {}", path.display(), error.message().trim_end())
-    })?;
-    let Some(settings) = file.profiles.remove(name) else {
-        let known: Vec<&str> = file.profiles.keys().map(String::as_str).collect();
+    let mut profiles = all(&text, &path)?;
+    let Some(settings) = profiles.remove(name) else {
+        let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
         let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
         bail!("there is no profile {name} in {}: {known}", path.display());
     };
     settings.at_home(home().as_deref()).with_context(|| format!("profile {name} in {}", path.display()))
 }
 
-/// Whoever can write it says whose credentials are handed out.
+/// The profiles of the file, which holds this.
+pub fn all(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, Settings>> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let line =
+            error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
+        anyhow::anyhow!("{}:{line}: {}", path.display(), error.message().trim_end())
+    })?;
+    Ok(file.profiles)
+}
+
 fn read(path: &Path) -> anyhow::Result<String> {
-    let found = std::fs::metadata(path)?;
+    trusted(&std::fs::metadata(path)?)?;
+    Ok(std::fs::read_to_string(path)?)
+}
+
+/// Whoever can write such a file says whose credentials are handed out.
+pub fn trusted(found: &Metadata) -> anyhow::Result<()> {
     let mode = found.mode();
     if !found.is_file() {
         bail!("it is no file");
@@ -49,10 +60,11 @@ fn read(path: &Path) -> anyhow::Result<String> {
     if mode & 0o002 != 0 {
         bail!("everybody can write to it (mode {:o}): chmod o-w", mode & 0o777);
     }
-    Ok(std::fs::read_to_string(path)?)
+    Ok(())
 }
 
-fn path() -> anyhow::Result<PathBuf> {
+/// Where the file is, whether it is there or not.
+pub fn path() -> anyhow::Result<PathBuf> {
     Ok(folder("XDG_CONFIG_HOME", ".config")
         .context("neither XDG_CONFIG_HOME nor HOME says where profiles are")?
         .join("config.toml"))
@@ -65,6 +77,7 @@ pub(super) fn folder(variable: &str, default: &str) -> Option<PathBuf> {
     Some(said.or_else(|| Some(home()?.join(default)))?.join("countersign"))
 }
 
-fn home() -> Option<PathBuf> {
+/// The user's home.
+pub fn home() -> Option<PathBuf> {
     std::env::home_dir().filter(|path| path.is_absolute())
 }

@@ -23,6 +23,11 @@ const TRADE: &[&str] = &["credentials", "exec", "doctor"];
 /// Those of them that keep what they got.
 const KEEP: &[&str] = &["credentials", "exec"];
 
+/// The commands that read the files of the AWS configuration.
+const READ: &[&str] = &["token", "credentials", "exec", "configure", "doctor", "probe", "keys"];
+/// The commands that read profiles of ours.
+const PROFILES: &[&str] = &["credentials", "exec", "configure", "doctor"];
+
 /// Variables of the environment.
 pub const VARIABLES: &[Row] = &[
     Row {
@@ -38,7 +43,7 @@ pub const VARIABLES: &[Row] = &[
     Row {
         names: &["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"],
         says: "The files of the AWS configuration, in place of ~/.aws/config and ~/.aws/credentials.",
-        commands: SIGN,
+        commands: READ,
     },
     Row {
         names: &["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"],
@@ -117,7 +122,7 @@ pub const VARIABLES: &[Row] = &[
         says: "Where a job of GitHub Actions gets a token, and by what. The runner sets them.",
         commands: TRADE,
     },
-    Row { names: &["XDG_CONFIG_HOME"], says: "The folder of profiles, in place of ~/.config.", commands: TRADE },
+    Row { names: &["XDG_CONFIG_HOME"], says: "The folder of profiles, in place of ~/.config.", commands: PROFILES },
     Row { names: &["XDG_CACHE_HOME"], says: "The folder of kept credentials, in place of ~/.cache.", commands: KEEP },
     Row {
         names: &["XDG_DATA_HOME", "HOME"],
@@ -129,8 +134,8 @@ pub const VARIABLES: &[Row] = &[
 
 /// Files. DIR is the data directory.
 pub const FILES: &[Row] = &[
-    Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: SIGN },
-    Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: TRADE },
+    Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: READ },
+    Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: PROFILES },
     Row { names: &["~/.cache/countersign"], says: "Credentials that are kept, for this user alone.", commands: KEEP },
     Row {
         names: &["DIR/keyring.json"],
@@ -159,6 +164,10 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("doctor", "Somebody says no, or something is wrong: a token, a document, a clock."),
     ("trust diff", "Somebody gains access."),
+    (
+        "configure",
+        "AWS's tools would find other credentials under that name, or these would sign for themselves: nothing is written.",
+    ),
 ];
 
 /// The exit codes, with what they mean for this command.
