@@ -3,6 +3,7 @@
 //! A library so that tests and benchmarks run what the binary runs. It has the clock, the randomness, the files and the
 //! network that the core does without; it takes no decision of its own.
 
+pub mod agent;
 pub mod answer;
 pub mod client;
 pub mod clock;

@@ -35,12 +35,7 @@ pub struct Asked {
 impl Asked {
     /// The request, and credentials for it.
     pub async fn obtain(self) -> anyhow::Result<Result<(Request, Entry), Failure>> {
-        let variable = |name: &str| std::env::var_os(name);
-        let mut settings = self.settings.over(Settings::of_environment(variable)?)?;
-        if let Some(name) = self.profile.map_or_else(|| said("COUNTERSIGN_PROFILE", variable), |name| Ok(Some(name)))? {
-            settings = settings.over(profile::find(&name)?)?;
-        }
-        let request = settings.request()?;
+        let request = request(self.settings, self.profile.as_deref())?;
         let keep = match (self.renew, self.no_cache) {
             (true, _) => Keep::Renew,
             (_, true) => Keep::Nothing,
@@ -48,6 +43,17 @@ impl Asked {
         };
         Ok(obtain(&request, keep).await.map(|entry| (request, entry)))
     }
+}
+
+/// Flags over the environment, and both over the profile, which the environment may name.
+pub(super) fn request(flags: Settings, profile: Option<&str>) -> anyhow::Result<Request> {
+    let variable = |name: &str| std::env::var_os(name);
+    let mut settings = flags.over(Settings::of_environment(variable)?)?;
+    let of_environment = || said("COUNTERSIGN_PROFILE", variable);
+    if let Some(name) = profile.map_or_else(of_environment, |name| Ok(Some(name.to_owned())))? {
+        settings = settings.over(profile::find(&name)?)?;
+    }
+    settings.request()
 }
 
 /// What cannot be told is an error; a refusal is said here.

@@ -1,5 +1,6 @@
 //! One module a command. Tokens and machine-readable output go to stdout alone, everything for people to stderr.
 
+pub mod agent;
 pub mod completions;
 pub mod credentials;
 pub mod demo;
@@ -49,6 +50,8 @@ pub enum Command {
     Credentials(Box<credentials::Args>),
     /// Run a command that finds AWS credentials from a token in its environment
     Exec(Box<exec::Args>),
+    /// Serve AWS credentials from a token to every SDK on this machine, and keep them fresh
+    Agent(Box<agent::Args>),
     /// Write, explain and compare trust policies of IAM roles
     #[command(subcommand)]
     Trust(trust::Command),
