@@ -95,7 +95,7 @@ pub async fn run(
                 let now = Moment::now();
                 if let Some(step) = now.stepped(looked) {
                     let way = if step.is_negative() { "back" } else { "forwards" };
-                    let step = span(step.as_secs().unsigned_abs());
+                    let step = span(step.round(jiff::Unit::Second).unwrap_or(step).as_secs().unsigned_abs());
                     log.send(format_args!("countersign: the clock stepped {way} by {step}, or this machine slept"));
                 }
                 looked = now;

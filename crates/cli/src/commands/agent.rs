@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["profiles", "Settings"])]
     status: bool,
     /// With --status: as JSON
-    #[arg(long, requires = "status")]
+    #[arg(long)]
     json: bool,
 }
 
@@ -70,6 +70,8 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     if args.status {
         return status(args).await;
     }
+    // The parser leaves this out, as --status could not stand beside the rest.
+    ensure!(!args.json, "--json goes with --status");
     let requests = requests(args.profiles, args.settings)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
