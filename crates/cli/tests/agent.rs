@@ -13,6 +13,8 @@ mod commands;
 mod consumers;
 #[path = "agent/left_behind.rs"]
 mod left_behind;
+#[path = "agent/recipes.rs"]
+mod recipes;
 #[path = "agent/refused.rs"]
 mod refused;
 #[path = "agent/running.rs"]

@@ -23,7 +23,7 @@ const PREFIX: &str = "countersign-agent-";
 /// Random bytes behind that.
 const BYTES: usize = 32;
 /// No token is longer.
-const LONGEST: u64 = 256;
+const LONGEST: usize = 256;
 
 /// What a client shows in the header `Authorization`, as it is.
 #[derive(Clone)]
@@ -52,8 +52,8 @@ impl Token {
         let named = || format!("cannot read the authorization token in {}", path.display());
         let file = OpenOptions::new().read(true).custom_flags(PLAIN).open(path).with_context(named)?;
         let found = file.metadata().with_context(named)?;
-        let mut text = Zeroizing::new(String::with_capacity(LONGEST as usize));
-        let read = found.is_file() && is_ours(&found) && file.take(LONGEST).read_to_string(&mut text).is_ok();
+        let mut text = Zeroizing::new(String::with_capacity(LONGEST));
+        let read = found.is_file() && is_ours(&found) && file.take(LONGEST as u64).read_to_string(&mut text).is_ok();
         let random = text.strip_prefix(PREFIX).and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok());
         if !read || random.is_none_or(|random| random.len() != BYTES) {
             bail!("{}: `countersign agent` did not write it", path.display());
@@ -110,7 +110,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Where the token of the agent on this port lies, unless somebody says otherwise, and whether that is on a disk.
+/// Where the token of the agent on this port lies, unless somebody says otherwise, and whether that is in memory.
 ///
 /// `XDG_RUNTIME_DIR` comes first because it is the same for a service of the user's and for their shell, which asks for the status;
 /// a service of the system has none, and systemd names its folder in `RUNTIME_DIRECTORY`. Both are in memory. Without either, the
@@ -123,11 +123,11 @@ pub fn default_path(port: u16) -> anyhow::Result<(PathBuf, bool)> {
         said.split(':').next().map(PathBuf::from).filter(|path| path.is_absolute())
     };
     let in_memory = variable("XDG_RUNTIME_DIR").map(|folder| folder.join("countersign")).or_else(of_service);
-    let on_disk = in_memory.is_none();
+    let is_in_memory = in_memory.is_some();
     let folder = in_memory
         .or_else(|| profile::folder("XDG_CACHE_HOME", ".cache"))
         .context("no place for the authorization token: set XDG_RUNTIME_DIR, or name a file (--token-file)")?;
-    Ok((folder.join(format!("agent-{port}.token")), on_disk))
+    Ok((folder.join(format!("agent-{port}.token")), is_in_memory))
 }
 
 /// The folder of [`default_path`], for us alone.

@@ -78,17 +78,16 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr()?;
     // The port is ours, and with it the file that is named by it.
-    let file = match args.token_file {
-        Some(path) => std::path::absolute(path)?,
-        None => {
-            let (path, on_disk) = default_path(address.port())?;
-            make_folder(&path)?;
-            if on_disk {
-                let said = "neither XDG_RUNTIME_DIR nor RUNTIME_DIRECTORY names a folder in memory";
-                out::say(format_args!("countersign: {said}: the authorization token lies in {}", path.display()));
-            }
-            path
+    let file = if let Some(path) = args.token_file {
+        std::path::absolute(path)?
+    } else {
+        let (path, is_in_memory) = default_path(address.port())?;
+        make_folder(&path)?;
+        if !is_in_memory {
+            let said = "neither XDG_RUNTIME_DIR nor RUNTIME_DIRECTORY names a folder in memory";
+            out::say(format_args!("countersign: {said}: the authorization token lies in {}", path.display()));
         }
+        path
     };
     let file = TokenFile::write(file, Token::fresh()?)?;
     out::print(exports(address, &file, &requests)?)?;

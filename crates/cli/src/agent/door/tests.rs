@@ -20,7 +20,7 @@ fn door(address: &str, token: &Token) -> (Door, watch::Sender<Known>) {
 }
 
 /// Credentials that last so many seconds from now on.
-fn lasting(seconds: i64) -> Option<Arc<Fresh<Entry>>> {
+fn lasting(seconds: i64) -> Arc<Fresh<Entry>> {
     let now = Moment::now();
     let life = SignedDuration::from_secs(seconds);
     let credentials = Assumed {
@@ -31,7 +31,7 @@ fn lasting(seconds: i64) -> Option<Arc<Fresh<Entry>>> {
         arn: "arn:aws:sts::444455556666:assumed-role/deploy/ci".to_owned(),
     };
     let token = crate::credentials::token::tests::token(&json!({"sub": "ci"}));
-    Some(Arc::new(Fresh::new(Entry::new(credentials, now.wall, now.wall, &token), now, life, 0.0)))
+    Arc::new(Fresh::new(Entry::new(credentials, now.wall, now.wall, &token), now, life, 0.0))
 }
 
 fn request(headers: &[(&str, &str)]) -> Request<()> {
@@ -60,7 +60,7 @@ async fn answered(door: &Door, request: Request<()>, peer: &str) -> (u16, Value)
 async fn who_has_the_token_and_is_here_gets_what_is_good() {
     let token = Token::fresh().unwrap();
     let (door, tell) = door(ADDRESS, &token);
-    tell.send_modify(|known| known.held = lasting(600));
+    tell.send_modify(|known| known.held = Some(lasting(600)));
     for (host, peer) in
         [(ADDRESS, PEER), ("localhost:8911", "[::ffff:127.0.0.1]:1"), (ADDRESS, "127.9.9.9:1"), (ADDRESS, "[::1]:1")]
     {
@@ -91,7 +91,7 @@ async fn a_name_is_the_agents_own_with_the_port_as_clients_write_it() {
         (ADDRESS, "127.0.0.1", false),
     ] {
         let (door, tell) = door(address, &token);
-        tell.send_modify(|known| known.held = lasting(600));
+        tell.send_modify(|known| known.held = Some(lasting(600)));
         let (status, _) = answered(&door, request(&[("host", host), ("authorization", token.as_str())]), PEER).await;
         assert_eq!(status == 200, ok, "{address} {host}");
     }
@@ -101,7 +101,7 @@ async fn a_name_is_the_agents_own_with_the_port_as_clients_write_it() {
 async fn each_refusal_has_its_reason_and_its_place() {
     let token = Token::fresh().unwrap();
     let (door, tell) = door(ADDRESS, &token);
-    tell.send_modify(|known| known.held = lasting(600));
+    tell.send_modify(|known| known.held = Some(lasting(600)));
     let (host, good) = (("host", ADDRESS), ("authorization", token.as_str()));
     let bearer = format!("Bearer {}", token.as_str());
     let with = |method: Method, uri: &str, headers: &[(&str, &str)]| {
@@ -166,11 +166,11 @@ async fn what_is_under_way_is_awaited_and_what_is_over_is_not_handed_out() {
 
     let come = async {
         tokio::task::yield_now().await;
-        tell.send_modify(|known| known.held = lasting(600));
+        tell.send_modify(|known| known.held = Some(lasting(600)));
     };
     assert_eq!(tokio::join!(ask(), come).0.0, 200, "a request waits for them");
 
-    tell.send_modify(|known| known.held = lasting(0));
+    tell.send_modify(|known| known.held = Some(lasting(0)));
     assert_eq!(ask().await.0, 503);
 
     let why = "STS refused it".to_owned();
@@ -179,6 +179,6 @@ async fn what_is_under_way_is_awaited_and_what_is_over_is_not_handed_out() {
     assert_eq!((status, message(&body).ends_with(": STS refused it")), (503, true), "{body}");
 
     // A failure to renew takes nothing away.
-    tell.send_modify(|known| known.held = lasting(600));
+    tell.send_modify(|known| known.held = Some(lasting(600)));
     assert_eq!(ask().await.0, 200);
 }
