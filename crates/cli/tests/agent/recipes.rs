@@ -4,15 +4,14 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use testkit::aws::Moto;
 use testkit::idp::Idp;
 use testkit::tools::{python, workspace_root};
 
 use crate::running::{Agent, until};
-use crate::world::{ACCOUNT, AUDIENCE, World, run, write};
+use crate::world::{World, run, write};
 
-const IDP: &str = "https://idp.test";
 const LOGS: &str = "arn:aws:iam::444455556666:role/logs";
 const BUCKET: &str = "acme-logs";
 
@@ -76,11 +75,8 @@ struct Composed {
 
 impl Composed {
     fn start() -> Self {
-        let (world, idp) = (World::new(), Idp::start_with(Some(IDP), "client_secret_basic"));
-        world.provider(ACCOUNT, IDP, AUDIENCE, idp.origin());
-        let key = |claim: &str| format!("idp.test:{claim}");
-        let condition = json!({"StringEquals": {(key("aud")): AUDIENCE, (key("sub")): idp.client_id()}});
-        world.role(LOGS, IDP, &["AssumeRoleWithWebIdentity"], &condition);
+        let world = World::new();
+        let idp = world.idp(LOGS);
         write(&world.home().join("run/secrets/client"), idp.client_secret());
         fs::create_dir_all(world.home().join("run/countersign")).unwrap();
 

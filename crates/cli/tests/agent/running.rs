@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::idp::Idp;
 
-use crate::world::World;
+use crate::world::{ACCOUNT, AUDIENCE, World};
+
+const IDP: &str = "https://idp.test";
 
 /// How long anything may take that has to happen, on a machine that runs other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -61,6 +64,16 @@ impl World {
         let mut command = self.countersign(&[&["agent", "--listen", "127.0.0.1:0"], arguments].concat());
         command.env("XDG_RUNTIME_DIR", run);
         command
+    }
+
+    /// An identity provider that is not ours, whose client may have this role.
+    pub(crate) fn idp(&self, role: &str) -> Idp {
+        let idp = Idp::start_with(Some(IDP), "client_secret_basic");
+        self.provider(ACCOUNT, IDP, AUDIENCE, idp.origin());
+        let key = |claim: &str| format!("idp.test:{claim}");
+        let condition = json!({"StringEquals": {(key("aud")): AUDIENCE, (key("sub")): idp.client_id()}});
+        self.role(role, IDP, &["AssumeRoleWithWebIdentity"], &condition);
+        idp
     }
 }
 

@@ -4,14 +4,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
 use testkit::idp::Idp;
 use testkit::page::{Canned, Front};
 
 use crate::running::{Agent, until};
-use crate::world::{ACCOUNT, AUDIENCE, ROLE, World};
+use crate::world::{AUDIENCE, ROLE, World};
 
-const IDP: &str = "https://idp.test";
 const OF_IDP: &str = "arn:aws:iam::444455556666:role/idp";
 /// A session. An attempt to renew it begins after 18 to 20 seconds, and it is handed out for 25.
 const LIFE: Duration = Duration::from_secs(30);
@@ -60,17 +58,14 @@ impl Way {
 /// All of them, and agents that depend on them.
 struct Ways {
     world: World,
-    ways: Vec<Way>,
+    each: Vec<Way>,
     idp: Idp,
 }
 
 impl Ways {
     fn new() -> Self {
-        let (world, idp) = (World::new(), Idp::start_with(Some(IDP), "client_secret_basic"));
-        world.provider(ACCOUNT, IDP, AUDIENCE, idp.origin());
-        let key = |claim: &str| format!("idp.test:{claim}");
-        let condition = json!({"StringEquals": {(key("aud")): AUDIENCE, (key("sub")): idp.client_id()}});
-        world.role(OF_IDP, IDP, &["AssumeRoleWithWebIdentity"], &condition);
+        let world = World::new();
+        let idp = world.idp(OF_IDP);
         let (issuer, sts) = (world.issuer.origin().to_owned(), world.sts.endpoint());
         let ways: Vec<Way> = TROUBLES
             .into_iter()
@@ -85,23 +80,23 @@ impl Ways {
         let mut profiles = String::new();
         for Way { name, front, .. } in &ways {
             let (of_front, id) = (front.origin(), idp.client_id());
-            profiles += &format!("[profiles.{name}]\n");
-            profiles += &match name.split('-').next() {
+            let settings = match name.split('-').next() {
                 Some("issuer") => format!("url = '{of_front}'\nrole_arn = '{ROLE}'\n"),
                 Some("idp") => format!(
                     "oauth_token_url = '{of_front}/token'\noauth_client_id = '{id}'\naudience = '{AUDIENCE}'\nrole_arn = '{OF_IDP}'\n"
                 ),
                 _ => format!("url = '{issuer}'\nrole_arn = '{ROLE}'\n"),
             };
+            profiles.extend(["[profiles.", name, "]\n", &settings]);
         }
         world.configure(&profiles);
-        Self { world, ways, idp }
+        Self { world, each: ways, idp }
     }
 
     /// One agent for all whose token is in question, and one for each STS: its endpoint is a variable.
     fn agents(&self) -> Vec<Agent> {
         let secret = ("COUNTERSIGN_OAUTH_CLIENT_SECRET", self.idp.client_secret());
-        let (of_sts, of_tokens): (Vec<&Way>, _) = self.ways.iter().partition(|way| way.what == "POST /");
+        let (of_sts, of_tokens): (Vec<&Way>, _) = self.each.iter().partition(|way| way.what == "POST /");
         let profiles: Vec<&str> = of_tokens.iter().flat_map(|way| ["--profile", &way.name]).collect();
         let start = |profiles: &[&str], endpoint: &str| {
             let mut command = self.world.agent(profiles);
@@ -125,7 +120,7 @@ fn what_is_held_is_handed_out_while_it_is_good_and_then_it_is_said_who_keeps_new
     all.world.sts.lifetime(LIFE);
     let agents = all.agents();
     let mut held = Vec::new();
-    for (way, agent) in each(&all.ways, &agents) {
+    for (way, agent) in each(&all.each, &agents) {
         let path = format!("/{}", way.name);
         let first = until(&way.name, || agent.get(&path).key().map(str::to_owned));
         way.harm();
@@ -153,7 +148,7 @@ fn what_is_held_is_handed_out_while_it_is_good_and_then_it_is_said_who_keeps_new
         std::thread::sleep(Duration::from_millis(50));
     }
 
-    all.ways.iter().for_each(Way::heal);
+    all.each.iter().for_each(Way::heal);
     for (way, agent, path, first, failed) in &held {
         let next = until(&way.name, || agent.get(path).key().map(str::to_owned));
         assert!(next != *first && left(&next) > 0, "{}", way.name);
@@ -173,9 +168,9 @@ fn what_is_held_is_handed_out_while_it_is_good_and_then_it_is_said_who_keeps_new
 #[test]
 fn who_is_to_blame_at_the_start_is_named_and_it_goes_on_by_itself() {
     let all = Ways::new();
-    all.ways.iter().for_each(Way::harm);
+    all.each.iter().for_each(Way::harm);
     let agents = all.agents();
-    for (way, agent) in each(&all.ways, &agents) {
+    for (way, agent) in each(&all.each, &agents) {
         let why = until(&way.name, || {
             let got = agent.get(&format!("/{}", way.name));
             assert_eq!(got.status, 503, "{}: {got:?}", way.name);
@@ -187,8 +182,8 @@ fn who_is_to_blame_at_the_start_is_named_and_it_goes_on_by_itself() {
         println!("{}: {why}", way.name);
         assert!(agent.row(&way.name)["failure"]["why"].as_str().is_some_and(|said| why.ends_with(said)));
     }
-    all.ways.iter().for_each(Way::heal);
-    for (way, agent) in each(&all.ways, &agents) {
+    all.each.iter().for_each(Way::heal);
+    for (way, agent) in each(&all.each, &agents) {
         until(&way.name, || agent.get(&format!("/{}", way.name)).key().map(drop));
         assert!(agent.row(&way.name)["failure"].is_null());
     }
