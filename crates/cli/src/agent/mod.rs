@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 use self::door::{Door, Known, Role};
-use self::token::Token;
+use self::token::TokenFile;
 use crate::credentials::Request;
 use crate::credentials::fresh::Moment;
 use crate::credentials::keeper::{Event, Keeper};
@@ -54,7 +54,7 @@ pub fn check_name(name: &str) -> anyhow::Result<()> {
 pub async fn run(
     listener: TcpListener,
     address: SocketAddr,
-    token: Token,
+    file: TokenFile,
     requests: Vec<(String, Request)>,
     log: Lines,
     stop: impl Future<Output = ()>,
@@ -67,7 +67,7 @@ pub async fn run(
         keepers.push((keeper, tell));
         roles.push(Role { name, arn, known });
     }
-    let door = Arc::new(Door::new(address, token, roles));
+    let door = Arc::new(Door::new(address, file.token().clone(), roles));
     let (asked_to_stop, stopped) = oneshot::channel::<()>();
     let mut server = tokio::spawn({
         let (door, log) = (Arc::clone(&door), log.clone());
@@ -111,12 +111,18 @@ pub async fn run(
                 }
                 let status = summary(&door);
                 // Whoever starts after this service finds credentials, if they are to be had at all.
-                ready = ready || door.roles().iter().all(Role::is_settled) && { supervise::ready(&status); true };
-                supervise::status(&status);
+                if !ready && door.roles().iter().all(Role::is_settled) {
+                    supervise::ready(&status);
+                    ready = true;
+                } else {
+                    supervise::status(&status);
+                }
             }
         }
     }
     supervise::stopping();
+    // The file first: once the port is free, it may be that of the next agent.
+    drop(file);
     drop(asked_to_stop);
     server.await.map_err(Into::into)
 }

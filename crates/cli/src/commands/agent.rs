@@ -101,7 +101,7 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     };
     // A thread of its own: nobody waits for credentials because nobody reads what is said of them.
     let log = Lines::to(std::io::stderr())?;
-    agent::run(listener, address, file.token().clone(), requests, log, stop).await?;
+    agent::run(listener, address, file, requests, log, stop).await?;
     Ok(Ending::Done)
 }
 

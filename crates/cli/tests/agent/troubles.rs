@@ -115,7 +115,15 @@ fn each<'a>(ways: &'a [Way], agents: &'a [Agent]) -> Vec<(&'a Way, &'a Agent)> {
 }
 
 #[test]
-fn what_is_held_is_handed_out_while_it_is_good_and_then_it_is_said_who_keeps_new_ones_back() {
+fn what_is_good_is_handed_out_and_who_keeps_new_ones_back_is_named() {
+    // Both wait for long, and do little.
+    std::thread::scope(|scope| {
+        scope.spawn(trouble_from_the_start);
+        trouble_over_a_renewal();
+    });
+}
+
+fn trouble_over_a_renewal() {
     let all = Ways::new();
     all.world.sts.lifetime(LIFE);
     let agents = all.agents();
@@ -165,8 +173,7 @@ fn what_is_held_is_handed_out_while_it_is_good_and_then_it_is_said_who_keeps_new
     assert!(all.world.sts.consumed().is_empty());
 }
 
-#[test]
-fn who_is_to_blame_at_the_start_is_named_and_it_goes_on_by_itself() {
+fn trouble_from_the_start() {
     let all = Ways::new();
     all.each.iter().for_each(Way::harm);
     let agents = all.agents();
