@@ -2,7 +2,7 @@
 //!
 //! **Owns** one [`Keeper`] for each role, and the address at which its credentials are handed out. They are in memory only: nothing
 //! of what `credentials` keeps is read, and none is ever written. A role that cannot be had does not keep the others from being
-//! served. [`door`] says who may ask.
+//! served. `door` says who may ask.
 
 mod door;
 pub mod token;
