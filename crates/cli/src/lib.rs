@@ -3,6 +3,7 @@
 //! A library so that tests and benchmarks run what the binary runs. It has the clock, the randomness, the files and the
 //! network that the core does without; it takes no decision of its own.
 
+pub mod agent;
 pub mod answer;
 pub mod client;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod commands;
 pub mod configure;
 pub mod credentials;
 pub mod doctor;
+pub mod listen;
 pub mod out;
 pub mod probe;
 pub mod serve;

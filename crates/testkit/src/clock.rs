@@ -1,4 +1,4 @@
-//! A clock that a test moves forward, for processes that are not ours to change: functions, moto, any client.
+//! A clock that a test moves, for processes that are not ours to change: functions, moto, any client.
 //!
 //! **Owns** what `CLOCK_REALTIME` is in the processes that get [`Clock::environment`]: the machine's time and an offset,
 //! which libfaketime reads from a file at every look. **Refuses** to touch monotonic time: a timer, a time-out and tokio
@@ -47,6 +47,13 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         let mut ahead = self.ahead();
         *ahead += by;
+        self.write(*ahead);
+    }
+
+    /// Moves it back, at most to where the machine's is: before that, certificates and files are of the future.
+    pub fn retreat(&self, by: Duration) {
+        let mut ahead = self.ahead();
+        *ahead = ahead.saturating_sub(by);
         self.write(*ahead);
     }
 

@@ -21,9 +21,9 @@ pub struct Args {
 pub struct Which {
     /// A profile of ~/.config/countersign/config.toml [default: that of COUNTERSIGN_PROFILE, if it is set]
     #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    pub(super) profile: Option<String>,
     #[command(flatten)]
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 impl Which {

@@ -1,5 +1,6 @@
 //! One module a command. Tokens and machine-readable output go to stdout alone, everything for people to stderr.
 
+pub mod agent;
 pub mod completions;
 pub mod configure;
 pub mod credentials;
@@ -51,6 +52,8 @@ pub enum Command {
     Credentials(Box<credentials::Args>),
     /// Run a command that finds AWS credentials from a token in its environment
     Exec(Box<exec::Args>),
+    /// Serve AWS credentials from a token to every SDK on this machine, and keep them fresh
+    Agent(Box<agent::Args>),
     /// Write a profile for AWS SDKs, and ours that it refers to, without touching what else is there
     Configure(Box<configure::Args>),
     /// Look at everything that leads to AWS credentials, and say what is wrong

@@ -33,6 +33,14 @@ impl Moment {
         Self { wall: Timestamp::now(), steady: Instant::now() }
     }
 
+    /// By how much the wall clock has stepped since, if that is not just its being adjusted. A machine that slept has a clock that
+    /// stepped.
+    pub fn stepped(self, earlier: Self) -> Option<SignedDuration> {
+        let steady = self.steady.saturating_duration_since(earlier.steady);
+        let step = self.wall.duration_since(earlier.wall) - SignedDuration::try_from(steady).ok()?;
+        Some(step).filter(|step| step.abs() > STEP)
+    }
+
     /// How long ago `earlier` was: at least so long.
     pub fn since(self, earlier: Self) -> SignedDuration {
         let steady = self.steady.saturating_duration_since(earlier.steady);
@@ -127,6 +135,17 @@ mod tests {
             let now = later(began, wall, steady);
             assert_eq!((fresh.left(now).as_secs(), fresh.is_over(now)), (left, over), "{wall} {steady}");
             assert_eq!(fresh.end(now), now.wall + SignedDuration::from_secs(left), "{wall} {steady}");
+        }
+    }
+
+    #[test]
+    fn a_step_is_told_from_a_clock_that_is_adjusted() {
+        let began = Moment::now();
+        for (wall, steady, expected) in
+            [(10, 10, None), (15, 10, None), (3610, 10, Some(3600)), (-3590, 10, Some(-3600))]
+        {
+            let step = later(began, wall, steady).stepped(began);
+            assert_eq!(step.map(|step| step.as_secs()), expected, "{wall} {steady}");
         }
     }
 

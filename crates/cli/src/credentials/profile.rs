@@ -72,7 +72,7 @@ pub fn path() -> anyhow::Result<PathBuf> {
 
 /// Our folder below one of the XDG base directories (<https://specifications.freedesktop.org/basedir-spec/latest/>), which are
 /// absolute or do not count.
-pub(super) fn folder(variable: &str, default: &str) -> Option<PathBuf> {
+pub(crate) fn folder(variable: &str, default: &str) -> Option<PathBuf> {
     let said = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     Some(said.or_else(|| Some(home()?.join(default)))?.join("countersign"))
 }

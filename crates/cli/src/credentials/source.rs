@@ -162,7 +162,7 @@ fn as_path<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> 
 /// rest all the same.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 

@@ -15,18 +15,18 @@ pub struct Row {
 }
 
 /// The commands that look for AWS credentials, as every AWS SDK does.
-const SIGN: &[&str] = &["token", "credentials", "exec", "doctor", "probe", "keys"];
+const SIGN: &[&str] = &["token", "credentials", "exec", "agent", "doctor", "probe", "keys"];
 /// The commands that ask another machine.
-const ASK: &[&str] = &["token", "verify", "credentials", "exec", "doctor", "probe", "keys"];
+const ASK: &[&str] = &["token", "verify", "credentials", "exec", "agent", "doctor", "probe", "keys"];
 /// The commands that trade a token for AWS credentials.
-const TRADE: &[&str] = &["credentials", "exec", "doctor"];
+const TRADE: &[&str] = &["credentials", "exec", "agent", "doctor"];
 /// Those of them that keep what they got.
 const KEEP: &[&str] = &["credentials", "exec"];
 
 /// The commands that read the files of the AWS configuration.
-const READ: &[&str] = &["token", "credentials", "exec", "configure", "doctor", "probe", "keys"];
+const READ: &[&str] = &["token", "credentials", "exec", "agent", "configure", "doctor", "probe", "keys"];
 /// The commands that read profiles of ours.
-const PROFILES: &[&str] = &["credentials", "exec", "configure", "doctor"];
+const PROFILES: &[&str] = &["credentials", "exec", "agent", "configure", "doctor"];
 
 /// Variables of the environment.
 pub const VARIABLES: &[Row] = &[
@@ -125,6 +125,17 @@ pub const VARIABLES: &[Row] = &[
     Row { names: &["XDG_CONFIG_HOME"], says: "The folder of profiles, in place of ~/.config.", commands: PROFILES },
     Row { names: &["XDG_CACHE_HOME"], says: "The folder of kept credentials, in place of ~/.cache.", commands: KEEP },
     Row {
+        names: &["XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY"],
+        says: "Folders in memory, of a user who is logged in and of a service of systemd's: the authorization token lies in the \
+               first that is there, else in that of kept credentials.",
+        commands: &["agent"],
+    },
+    Row {
+        names: &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"],
+        says: "Where and how often systemd wants to be told that the service is ready and alive. It sets them.",
+        commands: &["agent"],
+    },
+    Row {
         names: &["XDG_DATA_HOME", "HOME"],
         says: "Without --data-dir, the data directory is $XDG_DATA_HOME/countersign, or $HOME/.local/share/countersign.",
         commands: &["serve"],
@@ -137,6 +148,11 @@ pub const FILES: &[Row] = &[
     Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: READ },
     Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: PROFILES },
     Row { names: &["~/.cache/countersign"], says: "Credentials that are kept, for this user alone.", commands: KEEP },
+    Row {
+        names: &["$XDG_RUNTIME_DIR/countersign"],
+        says: "The authorization token of an agent on a port, for this user alone: agent-PORT.token. It goes with the agent.",
+        commands: &["agent"],
+    },
     Row {
         names: &["DIR/keyring.json"],
         says: "The key ring with its private keys, in the data directory. Refused if others can read it.",
@@ -162,6 +178,7 @@ const REFUSED: &[(&str, &str)] = &[
         "exec",
         "The token or the session is refused. With credentials, the command's own exit code; 126 or 127 if it cannot be run.",
     ),
+    ("agent", "With --status: at least one role has no credentials."),
     ("doctor", "Somebody says no, or something is wrong: a token, a document, a clock."),
     ("trust diff", "Somebody gains access."),
     (
