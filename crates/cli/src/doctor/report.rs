@@ -124,6 +124,11 @@ impl Finding {
         self
     }
 
+    /// What nobody could tell may well be.
+    pub(super) fn or_perhaps(self) -> Self {
+        if self.unclear { Self { status: Status::Warning, ..self } } else { self }
+    }
+
     /// Where nobody said what to do.
     pub(super) fn or_advise(self, line: &str) -> Self {
         if self.advice.is_empty() { self.advise([line]) } else { self }

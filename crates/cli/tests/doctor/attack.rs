@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
+use testkit::github;
 use testkit::internet::Certificate;
 use testkit::page::{Canned, Front};
 
@@ -47,6 +48,22 @@ fn what_was_not_asked_because_of_the_clock_is_not_good_whatever_others_say_of_it
     let told = chain.told(command.env("AWS_ENDPOINT_URL_STS", sts.origin()));
     assert_eq!(told.first().map(|[check, status, _]| [check, status]), Some(["clock", "failed"]), "{told:#?}");
     assert_eq!((told.code, &told.json["ok"]), (Some(1), &json!(false)), "{told:#?}");
+}
+
+#[test]
+fn an_issuer_that_sts_reaches_and_this_machine_does_not_is_a_warning() {
+    let chain = Chain::new();
+    let issuer = Issuer::new(&chain, "far");
+    let document =
+        issuer.discovery(&json!({"issuer": "https://farther.test", "jwks_uri": "https://farther.test/jwks"}));
+    issuer.front.answer(DISCOVERY, Canned::json(200, &document));
+    chain.lets_in("farther", "https://farther.test", &issuer.front.origin(), github::SUBJECT);
+    let (file, role) =
+        (signed(&json!({"iss": "https://farther.test"})), format!("arn:aws:iam::{ACCOUNT}:role/farther"));
+    let file = chain.file("farther", &file);
+    let told = chain.told(&mut chain.doctor(&["--web-identity-token-file", &file, "--role-arn", &role]));
+    assert_eq!(told.first().map(|[check, status, _]| [check, status]), Some(["endpoint", "warning"]), "{told:#?}");
+    assert_eq!((told.code, &told.json["ok"]), (Some(0), &json!(true)), "{told:#?}");
 }
 
 #[test]
