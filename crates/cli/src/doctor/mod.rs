@@ -48,8 +48,8 @@ pub async fn examine(request: &Request) -> Report {
     };
     let (at_source, at_sts) = tokio::join!(look(source::place(source)), look(sts.as_ref().ok().cloned()));
     // What stands between here and the source, and between here and STS.
-    let before_source = at_source.as_ref().and_then(Visit::trouble);
-    let before_sts = if sts.is_err() { Some(Check::Endpoint) } else { at_sts.as_ref().and_then(Visit::trouble) };
+    let before_source = at_source.as_ref().and_then(Visit::barrier);
+    let before_sts = if sts.is_err() { Some(Check::Endpoint) } else { at_sts.as_ref().and_then(Visit::barrier) };
     visits.0.extend([at_source, at_sts].into_iter().flatten());
     let mut clock = visits.clock();
     let off = (clock.status == Status::Failed).then_some(Check::Clock);

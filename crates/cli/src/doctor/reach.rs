@@ -158,6 +158,12 @@ impl Visit {
     pub(super) fn trouble(&self) -> Option<Check> {
         self.answer.as_ref().err().map(|trouble| if trouble.kind.is_tls() { Check::Tls } else { Check::Endpoint })
     }
+
+    /// The same, if nobody can be asked there: whoever cuts the line, or has a page without an end, may answer to something else.
+    pub(super) fn barrier(&self) -> Option<Check> {
+        let is_other = matches!(&self.answer, Err(Trouble { kind: Kind::Other, .. }));
+        self.trouble().filter(|_| !is_other)
+    }
 }
 
 impl Kind {

@@ -67,6 +67,20 @@ fn an_issuer_that_sts_reaches_and_this_machine_does_not_is_a_warning() {
 }
 
 #[test]
+fn a_front_page_without_an_end_is_not_what_is_asked_for() {
+    let (chain, front) = (Chain::new(), Front::start());
+    front.lead_to(&chain.github.origin());
+    front.answer("GET /", Canned::json(200, &json!("x".repeat(1024 * 1024))));
+    let mut command = chain.doctor(&["--github", "--role-arn", OF_GITHUB]);
+    for (name, value) in chain.github.environment() {
+        command.env(name, value.replace(&chain.github.origin(), &front.origin()));
+    }
+    let told = chain.told(&mut command);
+    assert_eq!(told.first().map(|[check, status, _]| [check, status]), Some(["endpoint", "warning"]), "{told:#?}");
+    assert_eq!(told.code, Some(0), "{told:#?}");
+}
+
+#[test]
 fn a_pipe_gives_a_secret_once() {
     let chain = Chain::new();
     let (pipe, secret) = (chain.world.home().join("pipe"), chain.idp.client_secret().to_owned());
