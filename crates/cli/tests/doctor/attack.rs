@@ -145,6 +145,8 @@ fn what_to_do_is_about_what_was_found() {
         assert!(told.advice(check).any(|line| line.contains(advice)), "{check} {found}: {told:#?}");
         assert!(!told.advice(check).any(|line| line.contains("to the letter")), "{told:#?}");
     }
+    let told = chain.told(&mut with(deploy(), "HTTPS_PROXY", "http://127.0.0.1:1"));
+    assert!(!told.advice("endpoint").any(|line| line.contains("AWS_USE_FIPS_ENDPOINT")), "{told:#?}");
     // How each place was looked at is no advice, and comes after it.
     let told = chain.told(deploy().env_remove("AWS_ACCESS_KEY_ID"));
     assert!(told.advice("credentials").next().unwrap().starts_with("sign in"), "{told:#?}");
