@@ -7,12 +7,24 @@ use countersign::commands::{
     Cli, Command, Ending, agent, completions, configure, credentials, demo, doctor, exec, keys, manual, policy, probe,
     serve, snowflake_sql, token, trust, verify,
 };
+use countersign::doctor::no_request;
 use countersign::out;
+
+/// Whoever reads `doctor --json` reads of flags that are none, too.
+fn parsed() -> Cli {
+    Cli::try_parse().unwrap_or_else(|why| {
+        let mut arguments = std::env::args_os().skip(1);
+        if why.use_stderr() && arguments.next().is_some_and(|it| it == "doctor") && arguments.any(|it| it == "--json") {
+            let _ = out::print(no_request(anyhow::Error::msg(why.to_string())).json());
+        }
+        why.exit()
+    })
+}
 
 /// A runtime on all cores.
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ending = match Cli::parse().command {
+    let ending = match parsed().command {
         Command::Demo => demo::run().await,
         Command::Serve(args) => serve::run(args).await,
         Command::Token(args) => token::run(args).await,

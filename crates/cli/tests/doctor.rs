@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "doctor/attack.rs"]
+mod attack;
 #[path = "doctor/broken.rs"]
 mod broken;
 #[path = "doctor/chain.rs"]

@@ -43,7 +43,7 @@ impl Renewable for Request {
         // The life counts from before the question: the answer may have been slow.
         let began = Moment::now();
         let entry = fetch(self).await?;
-        let life = entry.credentials.expiration.duration_since(began.wall);
+        let life = session_life(entry.credentials.expiration, began.wall, self.session.longest());
         Ok(Fresh::new(entry, began, life, fastrand::f64()))
     }
 }
@@ -62,6 +62,11 @@ impl Renewable for Source {
         })?;
         Ok(Fresh::new(token, began, life, fastrand::f64()))
     }
+}
+
+/// How long a session is good after it was asked for. By a clock that is behind it ends later by as much as the answer took.
+fn session_life(end: Timestamp, asked: Timestamp, longest: SignedDuration) -> SignedDuration {
+    end.duration_since(asked).min(longest)
 }
 
 /// How long a token is good that came now. A clock that is behind does not make it longer than its issuer meant it to be.
@@ -258,6 +263,15 @@ mod tests {
         let pauses: Vec<f64> = [0, 1, 2, 3, 4, 5, 6, 1000].map(|failures| seconds(failures, 0.0)).to_vec();
         assert_eq!(pauses, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
         assert!((seconds(0, 1.0) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_slow_answer_makes_no_session_longer_than_it_was_asked_for() {
+        let asked = Timestamp::from_second(1_800_000_000).unwrap();
+        for (end, expected) in [(3600, 3600), (3590, 3590), (3625, 3600), (-10, -10)] {
+            let life = session_life(asked + SignedDuration::from_secs(end), asked, SignedDuration::from_hours(1));
+            assert_eq!(life.as_secs(), expected, "{end}");
+        }
     }
 
     #[test]

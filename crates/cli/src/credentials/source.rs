@@ -141,7 +141,7 @@ impl Source {
             Self::Issuer(issuer) => issuer.token(&issuer.signing().await?).await,
             Self::File(path) => file::token(path),
             Self::GitHub { audience } => github::token(audience).await,
-            Self::OAuth(client) => client.token().await,
+            Self::OAuth(client) => client.token(&client.secret.read()?).await,
         }
     }
 }

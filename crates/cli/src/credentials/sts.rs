@@ -10,9 +10,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sts::config::endpoint::{DefaultResolver, EndpointFuture, Params, ResolveEndpoint};
@@ -45,7 +42,7 @@ use super::role::Session;
 use super::token::WebToken;
 use crate::answer::{cleaned, hidden};
 use crate::client::{LARGEST, patiently};
-use crate::signing::{connector, retries, tls};
+use crate::signing::{connector, region_of_environment, region_of_profile, retries, tls};
 use crate::verify::text::utc;
 
 /// For a connection, for one attempt, and for all of them.
@@ -178,9 +175,10 @@ async fn region(session: &Session) -> anyhow::Result<Region> {
 
 /// The region of the AWS configuration: of the environment, else of the profile.
 pub async fn configured_region() -> Option<Region> {
-    let environment = EnvironmentVariableRegionProvider::new();
-    let known = RegionProviderChain::first_try(environment).or_else(ProfileFileRegionProvider::new()).region().await;
-    known.filter(|region| !region.as_ref().is_empty())
+    match region_of_environment() {
+        None => region_of_profile(None).await,
+        known => known,
+    }
 }
 
 /// Looks at where the token goes right before it goes there, whoever named that place: to this machine directly, elsewhere by

@@ -29,7 +29,7 @@ pub(super) fn ahead(headers: &HeaderMap, asked: i64, answered: i64) -> Option<i6
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let date = DateTimeParser::new().parse_timestamp(text(DATE)?).ok()?.as_second();
     let age = text(AGE).and_then(|age| age.trim().parse::<u32>().ok());
-    let (from, until) = (date + i64::from(age.unwrap_or(0)), date + i64::from(age.map_or(1, |age| age + 2)));
+    let (from, until) = (date + i64::from(age.unwrap_or(0)), date + age.map_or(1, |age| i64::from(age) + 2));
     Some(if asked > until { asked - until } else { (answered - from).min(0) })
 }
 
@@ -89,6 +89,7 @@ mod tests {
             assert_eq!(at(None, asked, answered), expected, "{asked} {answered}");
         }
         assert_eq!((at(Some("300"), 300, 300), at(Some("300"), 0, 0), at(Some("x"), 0, 0)), (0, -300, 0));
+        assert_eq!(at(Some("4294967295"), 0, 0), -4_294_967_295);
         for none in ["", "yesterday", "Thu, 99 Jan 2026 00:00:00 GMT"] {
             let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_str(none).unwrap())]);
             assert_eq!(ahead(&headers, DAY, DAY), None, "{none}");

@@ -11,7 +11,7 @@ use super::source;
 use crate::answer::cleaned;
 use crate::credentials::token::{WebToken, is_of_provider};
 use crate::verify::text::quoted;
-use crate::verify::{Discovery, KeySet, Problem, verify_signature};
+use crate::verify::{Discovery, DiscoveryError, KeySet, Problem, verify_signature};
 
 /// STS waits for each document so long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,17 +51,18 @@ impl Place<'_> {
         let document = match Discovery::parse(body, issuer) {
             Ok(document) => document,
             Err(why) => {
-                let advice =
-                    "STS compares it with the token's iss to the letter: capitals and a slash at the end count";
+                let advice = match why {
+                    DiscoveryError::Issuer { .. } => {
+                        "STS compares it with the token's iss to the letter: capitals and a slash at the end count"
+                    }
+                    _ => MEND,
+                };
                 return (check.failed(why.to_string()).advise([advice]), None);
             }
         };
         let mut faults: Vec<String> = Vec::new();
         if !is_of_provider(issuer) {
-            faults.push(format!(
-                "IAM takes no issuer {}: https, no port, no query, at most 255 characters",
-                quoted(issuer)
-            ));
+            faults.push(not_of_provider(issuer));
         }
         let missing = document.missing_for_aws();
         if !missing.is_empty() {
@@ -121,7 +122,7 @@ fn jwks(visit: &Visit, token: Option<&WebToken>) -> Finding {
         if faults.is_empty() {
             return check.ok("keys that STS can read; there is no token that they could have signed");
         }
-        return failed(faults.join("; "));
+        return failed(listed(&faults));
     };
     let kid = token.header().get("kid").and_then(Value::as_str);
     if kid.is_none() {
@@ -139,7 +140,19 @@ fn jwks(visit: &Visit, token: Option<&WebToken>) -> Finding {
     if faults.is_empty() {
         return check.ok(format!("the signature is by the key {}", kid.map(quoted).unwrap_or_default()));
     }
-    failed(faults.join("; "))
+    failed(listed(&faults))
+}
+
+/// Said of an issuer.
+pub(super) fn not_of_provider(issuer: &str) -> String {
+    format!("IAM takes no issuer {}: https, no port, no query, at most 255 characters", quoted(issuer))
+}
+
+/// Some of them: a stranger's set may have thousands.
+fn listed(faults: &[String]) -> String {
+    const LISTED: usize = 8;
+    let more = faults.len().checked_sub(LISTED).filter(|more| *more > 0).map(|more| format!("and {more} more"));
+    faults.iter().take(LISTED).cloned().chain(more).collect::<Vec<_>>().join("; ")
 }
 
 /// The body of a 200.

@@ -24,6 +24,10 @@ use crate::credentials::{Failure, Request, sts};
 use crate::verify::location;
 use crate::verify::text::{quoted, utc};
 
+/// Said of an STS that is not there.
+const STS_IS: &str = "where STS is, the region says (--region, AWS_REGION, the AWS profile), AWS_USE_FIPS_ENDPOINT, \
+                      AWS_USE_DUALSTACK_ENDPOINT and AWS_ENDPOINT_URL_STS";
+
 /// Nothing but the settings can be looked at.
 pub fn no_request(why: anyhow::Error) -> Report {
     Report(vec![Check::Settings.failure(&Failure::Unknown(why))])
@@ -44,10 +48,11 @@ pub async fn examine(request: &Request) -> Report {
     };
     let (at_source, at_sts) = tokio::join!(look(source::place(source)), look(sts.as_ref().ok().cloned()));
     // What stands between here and the source, and between here and STS.
-    let before_source = at_source.as_ref().and_then(Visit::trouble);
-    let before_sts = if sts.is_err() { Some(Check::Endpoint) } else { at_sts.as_ref().and_then(Visit::trouble) };
+    let before_source = at_source.as_ref().and_then(Visit::barrier);
+    let before_sts = if sts.is_err() { Some(Check::Endpoint) } else { at_sts.as_ref().and_then(Visit::barrier) };
     visits.0.extend([at_source, at_sts].into_iter().flatten());
-    let off = (visits.clock().status == Status::Failed).then_some(Check::Clock);
+    let mut clock = visits.clock();
+    let off = (clock.status == Status::Failed).then_some(Check::Clock);
 
     let giving = match source {
         Source::Issuer(_) => Check::Policy,
@@ -59,10 +64,19 @@ pub async fn examine(request: &Request) -> Report {
         None => Err(giving.needs(Check::Credentials)),
         Some(ready) => match off.filter(|_| giving != Check::Credentials).or(before_source) {
             Some(first) => Err(giving.needs(first)),
-            None => Box::pin(source::token(source, ready)).await.map_err(|why| giving.failure(&why)),
+            None => Box::pin(source::token(source, ready)).await.map_err(|why| {
+                giving
+                    .failure(&why)
+                    .or_advise("try again; is that where tokens are given? See settings for who is asked")
+            }),
         },
     };
     let [discovery, jwks] = documents(&mut visits, source, token.as_ref().map_err(|_| giving)).await;
+    // Further servers may say that the clock is right. What was not asked because of it stays so.
+    if token.is_ok() || off.is_none() {
+        clock = visits.clock();
+    }
+    let off = off.filter(|_| clock.status == Status::Failed);
     let (claims, answer) = match &token {
         Err(_) => (Check::Claims.needs(giving), Check::Role.needs(giving)),
         Ok(token) => {
@@ -77,10 +91,14 @@ pub async fn examine(request: &Request) -> Report {
     };
     let audience = token.as_ref().ok().and_then(WebToken::audience);
     let endpoint = reached(&visits, request, &sts, audience);
-    let mut findings = vec![settings, visits.clock(), credentials, endpoint, visits.tls(), discovery, jwks];
+    let mut findings = vec![settings, clock, credentials, endpoint, visits.tls(), discovery, jwks];
     let given =
         |token: WebToken| giving.ok(format!("a token with the sub {}", quoted(token.subject().unwrap_or_default())));
     findings.extend((giving != Check::Credentials).then(|| token.map_or_else(|finding| finding, given)));
+    // STS looked at what nobody could look at from here.
+    if answer.is_good() {
+        findings = findings.into_iter().map(Finding::or_perhaps).collect();
+    }
     findings.extend([claims, answer]);
     Report(findings)
 }
@@ -102,9 +120,12 @@ async fn documents(visits: &mut Visits, source: &Source, token: Result<&WebToken
         (Err(giving), _) => return neither(Check::Discovery.needs(giving)),
         (Ok(None), _) => return neither(Check::Discovery.needs(Check::Claims)),
         (Ok(Some(issuer)), _) => {
-            // Whoever wrote the token names what is fetched.
-            if let Err(fault) = location(issuer).map(drop) {
-                let found = format!("the token's iss, {}, {fault}", quoted(issuer));
+            // Whoever wrote the token names what is fetched, and on this machine that is for its user to name.
+            let fault = match location(issuer) {
+                Err(fault) => Some(format!("the token's iss, {}, {fault}", quoted(issuer))),
+                Ok(url) => (url.scheme() != "https" && here.is_none()).then(|| documents::not_of_provider(issuer)),
+            };
+            if let Some(found) = fault {
                 return neither(Check::Discovery.failed(found).advise(["IAM takes https URLs"]));
             }
             Place { issuer: Some(issuer), base: here.unwrap_or(issuer), is_here: here.is_some() }
@@ -119,7 +140,13 @@ fn reached(visits: &Visits, request: &Request, sts: &anyhow::Result<String>, aud
     if !faults.is_empty() {
         return check.failed(faults.join("; "));
     }
-    let (mut absent, advice) = visits.absent();
+    let (mut absent, mut advice) = visits.absent();
+    // If all others are there, AWS may have no STS of that name: what it is made of.
+    if let ([line], Ok(sts)) = (absent.as_slice(), sts)
+        && line.starts_with(&format!("{sts}: "))
+    {
+        advice.push(STS_IS.to_owned());
+    }
     absent.extend(sts.as_ref().err().map(|why| format!("{why:#}")));
     if !absent.is_empty() {
         return check.unclear(absent.join("; ")).advise(advice);
@@ -149,11 +176,6 @@ fn judged(token: &WebToken, Request { session, .. }: &Request, off: Option<Check
 async fn answered(Request { session, .. }: &Request, token: &WebToken) -> Finding {
     match Box::pin(sts::assume(session, token)).await {
         Ok(given) => Check::Role.ok(format!("{} until {}", given.arn, utc(given.expiration.as_second()))),
-        Err(why) => match Check::Role.failure(&why) {
-            finding if finding.advice.is_empty() => {
-                finding.advise(["try again; is that an STS? AWS_ENDPOINT_URL_STS names it"])
-            }
-            finding => finding,
-        },
+        Err(why) => Check::Role.failure(&why).or_advise("try again; is that an STS? AWS_ENDPOINT_URL_STS names it"),
     }
 }

@@ -46,8 +46,15 @@ enum Kind {
     Refused,
     Late,
     Proxy,
+    /// Nobody was asked.
+    Bundle,
     Other,
 }
+
+/// What is said of it begins so.
+pub(super) const BUNDLE: &str = "AWS_CA_BUNDLE: ";
+/// What to do about it.
+pub(super) const MEND_BUNDLE: &str = "AWS_CA_BUNDLE names a file of certificates (PEM) that this user can read";
 
 /// Each server is looked at once.
 #[derive(Debug, Default)]
@@ -151,12 +158,19 @@ impl Visit {
     pub(super) fn trouble(&self) -> Option<Check> {
         self.answer.as_ref().err().map(|trouble| if trouble.kind.is_tls() { Check::Tls } else { Check::Endpoint })
     }
+
+    /// The same, if nobody can be asked there: whoever cuts the line, or has a page without an end, may answer to something else.
+    pub(super) fn barrier(&self) -> Option<Check> {
+        let is_other = matches!(&self.answer, Err(Trouble { kind: Kind::Other, .. }));
+        self.trouble().filter(|_| !is_other)
+    }
 }
 
 impl Kind {
     fn of(said: &str) -> Self {
         let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
         match () {
+            () if said.starts_with(BUNDLE) => Self::Bundle,
             // What follows is written by whoever showed the certificate.
             () if has(&["certificate not valid for name", "NotValidForName"]) => Self::OtherName,
             () if has(&["certificate expired", "certificate not valid yet", "Expired", "NotValidYet"]) => {
@@ -202,7 +216,7 @@ impl Trouble {
             Kind::Refused => "the connection is refused",
             Kind::Late => "no answer in time",
             Kind::Proxy => "the proxy does not lead there",
-            Kind::Other => return Self { kind, said: cleaned(behind.trim_start_matches(": ")) },
+            Kind::Bundle | Kind::Other => return Self { kind, said: cleaned(behind.trim_start_matches(": ")) },
         };
         let detail = behind.rsplit(": ").next().unwrap_or_default();
         Self { kind, said: format!("{words} ({})", cleaned(detail)) }
@@ -227,6 +241,7 @@ impl Trouble {
             Kind::Refused => "nobody listens there: is the port right, and does the server run?",
             Kind::Late => "a firewall on the way, or a server that is too busy",
             Kind::Proxy => "HTTPS_PROXY names the proxy, and NO_PROXY what is asked without one",
+            Kind::Bundle => MEND_BUNDLE,
             Kind::Other => "try again; if it stays, something on the way cuts the connection",
         };
         what.to_owned()

@@ -124,15 +124,26 @@ impl Finding {
         self
     }
 
+    /// What nobody could tell may well be.
+    pub(super) fn or_perhaps(self) -> Self {
+        if self.unclear { Self { status: Status::Warning, ..self } } else { self }
+    }
+
+    /// Where nobody said what to do.
+    pub(super) fn or_advise(self, line: &str) -> Self {
+        if self.advice.is_empty() { self.advise([line]) } else { self }
+    }
+
     pub(super) fn is_good(&self) -> bool {
         matches!(self.status, Status::Ok | Status::Warning)
     }
 }
 
 impl Report {
-    /// Nothing has failed.
+    /// Nothing has failed, and the last of all was looked at.
     pub fn is_good(&self) -> bool {
-        self.0.iter().all(|finding| finding.status != Status::Failed)
+        let looked = self.0.last().is_some_and(Finding::is_good);
+        looked && self.0.iter().all(|finding| finding.status != Status::Failed)
     }
 
     /// Something is refused or wrong, beside what nobody could tell.
@@ -164,5 +175,18 @@ impl fmt::Display for Report {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_looked_at_is_not_good() {
+        let good = |last: Finding| Report(vec![Check::Clock.warning("perhaps"), last]).is_good();
+        assert!(
+            good(Check::Role.ok("there")) && !good(Check::Role.needs(Check::Clock)) && !good(Check::Role.failed("no"))
+        );
     }
 }

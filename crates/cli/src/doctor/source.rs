@@ -6,7 +6,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
 use jiff::Timestamp;
 use reqwest::Url;
+use zeroize::Zeroizing;
 
+use super::reach::{BUNDLE, MEND_BUNDLE};
 use super::report::{Check, Finding};
 use crate::answer::cleaned;
 use crate::credentials::source::{Endpoint, OAuth, Secret, Source, github_endpoint};
@@ -22,8 +24,10 @@ pub(super) enum Ready {
     Signs(Signing),
     /// The token itself.
     Read(WebToken),
-    /// A secret, which is fetched again when it is used.
-    Knows,
+    /// The variables of a job, which are read again.
+    Job,
+    /// The client's secret, which a pipe gives once.
+    Knows(Zeroizing<String>),
 }
 
 /// Where the token comes from, in words.
@@ -84,7 +88,7 @@ pub(super) async fn ready(source: &Source) -> (Finding, Option<Ready>) {
             source.token().await.map(|token| (format!("{} holds a token", path.display()), Ready::Read(token)))
         }
         Source::GitHub { .. } => {
-            let found = |(url, _)| (format!("this job may ask {} for tokens", origin(&url)), Ready::Knows);
+            let found = |(url, _)| (format!("this job may ask {} for tokens", origin(&url)), Ready::Job);
             github_endpoint().map(found).map_err(Failure::from)
         }
         Source::OAuth(OAuth { secret, .. }) => {
@@ -92,14 +96,21 @@ pub(super) async fn ready(source: &Source) -> (Finding, Option<Ready>) {
                 Secret::File(path) => path.display().to_string(),
                 Secret::Environment(name) => format!("the variable {name}"),
             };
-            secret.read().map(|_| (format!("a client secret is in {place}"), Ready::Knows)).map_err(Failure::from)
+            let found = |secret| (format!("a client secret is in {place}"), Ready::Knows(secret));
+            secret.read().map(found).map_err(Failure::from)
         }
     };
     match made {
         Ok((found, ready)) => (check.ok(found), Some(ready)),
         // What a `credential_process` said stands somewhere in what the SDK says.
         Err(why) if why.to_string().contains(CIRCLE) => (check.unclear(CIRCLE).advise([advice(source)]), None),
-        Err(why) => (check.failure(&why).advise([advice(source)]), None),
+        Err(why) => {
+            let mut finding = check.failure(&why);
+            // What follows in it is how each place was looked at.
+            let advice = if finding.found.starts_with(BUNDLE) { MEND_BUNDLE } else { advice(source) };
+            finding.advice.insert(0, advice.to_owned());
+            (finding, None)
+        }
     }
 }
 
@@ -145,6 +156,7 @@ pub(super) async fn token(source: &Source, ready: Ready) -> Result<WebToken, Fai
     match (source, ready) {
         (_, Ready::Read(token)) => Ok(token),
         (Source::Issuer(issuer), Ready::Signs(signing)) => issuer.token(&signing).await,
+        (Source::OAuth(client), Ready::Knows(secret)) => client.token(&secret).await,
         _ => source.token().await,
     }
 }

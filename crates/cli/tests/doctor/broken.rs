@@ -18,9 +18,9 @@ use testkit::sts::{Fault, Provider, Sts};
 use crate::chain::Chain;
 use crate::world::{ACCOUNT, AUDIENCE, ISSUER, ROLE, write};
 
-const DISCOVERY: &str = "GET /.well-known/openid-configuration";
-const JWKS: &str = "GET /jwks";
-const OF_GITHUB: &str = "arn:aws:iam::444455556666:role/github";
+pub(crate) const DISCOVERY: &str = "GET /.well-known/openid-configuration";
+pub(crate) const JWKS: &str = "GET /jwks";
+pub(crate) const OF_GITHUB: &str = "arn:aws:iam::444455556666:role/github";
 /// So many at the same time: most of what they do is wait.
 const AT_ONCE: usize = 6;
 
@@ -57,14 +57,14 @@ pub(crate) fn signed(changes: &Value) -> String {
 
 /// An issuer of its own under `https://NAME.test`, with the keys of GitHub's stand-in, and a role of that name that lets its
 /// tokens in.
-struct Issuer<'a> {
+pub(crate) struct Issuer<'a> {
     chain: &'a Chain,
     name: &'static str,
-    front: Front,
+    pub(crate) front: Front,
 }
 
 impl<'a> Issuer<'a> {
-    fn new(chain: &'a Chain, name: &'static str) -> Self {
+    pub(crate) fn new(chain: &'a Chain, name: &'static str) -> Self {
         let issuer = Self { chain, name, front: Front::start() };
         issuer.front.answer(DISCOVERY, Canned::json(200, &issuer.discovery(&json!({}))));
         issuer.front.answer(JWKS, Canned::json(200, &GitHub::jwks()));
@@ -73,11 +73,11 @@ impl<'a> Issuer<'a> {
         issuer
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("https://{}.test", self.name)
     }
 
-    fn discovery(&self, changes: &Value) -> Value {
+    pub(crate) fn discovery(&self, changes: &Value) -> Value {
         let mut document = json!({
             "issuer": self.url(), "jwks_uri": format!("{}/jwks", self.url()), "claims_supported": ["sub"],
             "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
@@ -90,7 +90,7 @@ impl<'a> Issuer<'a> {
     }
 
     /// With a token of it in a file.
-    fn doctor(&self) -> Command {
+    pub(crate) fn doctor(&self) -> Command {
         self.doctor_with(&json!({}))
     }
 

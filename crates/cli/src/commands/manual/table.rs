@@ -77,8 +77,8 @@ pub const VARIABLES: &[Row] = &[
         commands: &["exec"],
     },
     Row {
-        names: &["AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN"],
-        says: "Other ways to credentials are taken out of the command's environment, these two among them.",
+        names: &["AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"],
+        says: "Other ways to credentials are taken out of the command's environment, these three among them.",
         commands: &["exec"],
     },
     Row {
