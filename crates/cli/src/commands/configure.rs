@@ -80,7 +80,7 @@ fn report(plan: &Plan, written: bool) -> serde_json::Value {
             (true, true) => "update",
             (true, false) => "create",
         };
-        json!({ "path": change.path(), "change": kind, "difference": change.difference() })
+        json!({ "path": change.path().to_string_lossy(), "change": kind, "difference": change.difference() })
     });
     json!({
         "profile": plan.profile.to_string(),

@@ -27,6 +27,12 @@ pub(super) fn with(text: &str, path: &Path, name: &str, before: &Settings, after
     }
     change(&mut document, name, before, after)?.with_context(by_hand)?;
     let changed = in_kind(document.to_string());
+    // A comment inside of a value would go with it.
+    let hashes = |text: &str| text.matches('#').count();
+    let hashes_of = |settings: &Settings| Ok::<_, anyhow::Error>(hashes(&serde_json::to_string(settings)?));
+    if hashes(&changed) + hashes_of(before)? != hashes(text) + hashes_of(after)? {
+        bail!(by_hand());
+    }
     // What is read of it then, and only that, decides whether it is right.
     let mut expected = profile::all(text, path)?;
     expected.insert(name.to_owned(), after.clone());
@@ -38,14 +44,16 @@ pub(super) fn with(text: &str, path: &Path, name: &str, before: &Settings, after
 
 /// `None` if there is something else where a table has to be.
 fn change(document: &mut DocumentMut, name: &str, before: &Settings, after: &Settings) -> anyhow::Result<Option<()>> {
-    let is_new = document.get("profiles").and_then(|profiles| profiles.get(name)).is_none();
+    let there = document.get("profiles");
+    let is_section = there.is_none_or(|profiles| profiles.is_table() && profiles.get(name).is_none());
     let mut table = Table::new();
-    if is_new {
+    if is_section {
         // What stands at the end of the file stays above the new table.
         let end = document.trailing().as_str().unwrap_or_default().to_owned();
         let blank = if document.is_empty() && end.is_empty() { "" } else { "\n" };
         table.decor_mut().set_prefix(end + blank);
         document.set_trailing("");
+        table.set_position(Some(isize::MAX));
     }
     let mut implicit = Table::new();
     implicit.set_implicit(true);
@@ -130,6 +138,17 @@ mod tests {
                 "[profiles]\ny = { github = true }\n[profiles.x]\nregion=\"b\" # here\ngithub = true\n\n[profiles.z]\n",
             ),
             ("profiles = { x = { region = 'a' } }\n", github, "profiles = { x = { region = 'a' , github = true } }\n"),
+            (
+                "profiles = { y = { github = true } }\n# the end\n",
+                github,
+                "profiles = { y = { github = true } , x.github = true }\n# the end\n",
+            ),
+            (
+                "[profiles.y]\n[profiles]\nz = { github = true }\n# the end\n",
+                github,
+                "[profiles.y]\n[profiles]\nz = { github = true }\n# the end\n\n[profiles.x]\ngithub = true\n",
+            ),
+            ("[profiles.x]\naudience = 'a#b' # c\n", "audience = 'd'", "[profiles.x]\naudience = \"d\" # c\n"),
             ("profiles.x.region = 'a'\n", github, "profiles.x.region = 'a'\nprofiles.x.github = true\n"),
             ("[profiles.x]\r\nregion = 'a'\r\n", github, "[profiles.x]\r\nregion = 'a'\r\ngithub = true\r\n"),
             // What is not named stays as it is written.
@@ -162,8 +181,11 @@ mod tests {
             "[profiles.y]\n[profiles.x]\n[profiles.x.z]\n",
             "profiles = 1\n",
             "[profiles]\nx = 1\n",
+            // A comment would go.
+            "[profiles.x]\npolicy_arns = [\n  'arn:aws:iam::aws:policy/A', # why\n]\n",
         ] {
-            let why = written(text, "github = true").unwrap_err().to_string();
+            let why =
+                written(text, "github = true\npolicy_arns = ['arn:aws:iam::aws:policy/B']").unwrap_err().to_string();
             assert!(why.contains("change it by hand") || why.starts_with(PATH), "{text}: {why}");
         }
     }

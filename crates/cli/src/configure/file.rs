@@ -66,6 +66,12 @@ impl File {
     /// Write what is to take its place.
     fn stage(&self, text: &str) -> anyhow::Result<NamedTempFile> {
         let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if self.target.as_os_str().as_encoded_bytes().last().is_none_or(|last| *last == b'/') {
+            bail!("AWS_CONFIG_FILE names no file");
+        }
+        if self.found.as_ref().is_some_and(|found| found.mode() & 0o222 == 0) {
+            bail!("nobody may write to it, so somebody wants it as it is: chmod u+w");
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         // Nobody else can read it.
         let mut staged = tempfile::Builder::new().prefix(".countersign-").tempfile_in(folder)?;
@@ -190,6 +196,11 @@ mod tests {
         fs::hard_link(at("a"), at("b")).unwrap();
         let why = format!("{:#}", replace(&[(&File::read(&at("a")).unwrap(), "new")]).unwrap_err());
         assert!(why.contains("and nothing was changed: it has another name too"), "{why}");
+
+        fs::remove_file(at("b")).unwrap();
+        fs::set_permissions(at("a"), Permissions::from_mode(0o444)).unwrap();
+        let why = format!("{:#}", replace(&[(&File::read(&at("a")).unwrap(), "new")]).unwrap_err());
+        assert!(why.contains("and nothing was changed: nobody may write to it"), "{why}");
 
         symlink("loop", at("loop")).unwrap();
         fs::create_dir(at("folder")).unwrap();

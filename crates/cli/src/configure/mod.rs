@@ -141,7 +141,7 @@ pub fn plan(said: Said, may_ask: bool) -> Result<Plan, Failure> {
     let after = settings.clone().over(before.clone())?;
     let request = after.clone().at_home(profile::home().as_deref())?.request()?;
     profiles.insert(profile.0.clone(), after.clone());
-    if needs_itself(&aws_profile, &after, &profiles, &taken.config) {
+    if needs_itself(&aws_profile, &after, &profiles, &taken) {
         return Err(Failure::Refused(format!(
             "the profile {aws_profile} would need its own credentials to sign the request for them: name another profile of the \
              AWS configuration that signs (--aws-profile)"
@@ -158,10 +158,16 @@ pub fn plan(said: Said, may_ask: bool) -> Result<Plan, Failure> {
     let own_text = config_toml::with(&own.text, &own.path, &profile.0, &before, &after)?;
 
     let mut warnings = Vec::new();
-    if std::env::var_os("AWS_ACCESS_KEY_ID").is_some_and(|key| !key.is_empty()) {
-        warnings.push(format!(
-            "AWS_ACCESS_KEY_ID is set, and wins over AWS_PROFILE={aws_profile} in most of AWS's tools where both are set"
-        ));
+    let is_set = |variable: &str| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    for (variable, tools) in [("AWS_ACCESS_KEY_ID", "most"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "some")] {
+        if is_set(variable) {
+            warnings.push(format!(
+                "{variable} is set, and wins over AWS_PROFILE={aws_profile} in {tools} of AWS's tools where both are set"
+            ));
+        }
+    }
+    for variable in Settings::variables().into_iter().filter(|variable| is_set(variable)) {
+        warnings.push(format!("{variable} is set, and wins over the profile {profile} wherever it is"));
     }
     if matches!(&request.source, Source::Issuer(issuer) if issuer.aws_profile.is_none()) {
         warnings.push(format!(
@@ -212,6 +218,11 @@ impl Change {
 /// Where a file of AWS is.
 fn aws_path(variable: &str, default: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os(variable).map_or_else(|| Path::new("~/.aws").join(default), PathBuf::from);
+    // botocore takes them for variables and for other people's homes, SDKs do not.
+    let text = path.to_string_lossy();
+    if text.contains('$') || (text.starts_with('~') && !path.starts_with("~")) {
+        bail!("{variable}: AWS's tools do not all take {text} for the same file: write an absolute path");
+    }
     match (path.strip_prefix("~"), profile::home()) {
         // As SDKs read it.
         (Ok(below), Some(home)) => Ok(home.join(below)),
@@ -298,15 +309,16 @@ fn value_of<'a>(settings: &[Setting<'a>], name: &str) -> Option<&'a str> {
 }
 
 /// Whether who signs for the profile comes, over however many profiles, back to it or to one that was there already.
-fn needs_itself(name: &Name, own: &Settings, profiles: &BTreeMap<String, Settings>, config: &AwsConfig<'_>) -> bool {
+fn needs_itself(name: &Name, own: &Settings, profiles: &BTreeMap<String, Settings>, taken: &Taken<'_>) -> bool {
     let mut seen = BTreeSet::from([name.0.clone()]);
     let mut signer = signer(own);
     while let Some(at) = signer {
         if !seen.insert(at.clone()) {
             return true;
         }
-        let settings = config.profile(&at, Kind::Config).ok().flatten().unwrap_or_default();
-        let of = |name| value_of(settings, name);
+        let of_keys = taken.keys.as_ref().and_then(|(_, keys)| keys.profile(&at, Kind::Credentials).ok()?);
+        let found = [of_keys, taken.config.profile(&at, Kind::Config).ok().flatten()];
+        let of = |name| found.into_iter().flatten().find_map(|settings| value_of(settings, name));
         signer = match (of("role_arn"), of("source_profile"), of(PROCESS).and_then(process::of_ours)) {
             // With itself for a source, it has keys.
             (Some(_), Some(source), _) => Some(source.to_owned()).filter(|source| *source != at),

@@ -102,7 +102,10 @@ pub(super) fn ask<T>(
     check: impl Fn(&str) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     loop {
-        out::say(format_args!("{question}{}:", default.map(|it| format!(" [{it}]")).unwrap_or_default()));
+        out::say(format_args!(
+            "{question}{}:",
+            default.map(|it| format!(" [{}]", it.escape_debug())).unwrap_or_default()
+        ));
         let mut answer = String::new();
         if io::stdin().lock().read_line(&mut answer).context("cannot read the answer")? == 0 {
             bail!("nothing was written");

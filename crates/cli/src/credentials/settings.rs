@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::Request;
 use super::role::{Duration, PolicyArn, RoleArn, Session, SessionName, SessionPolicy};
 use super::source::{ClientAuth, Endpoint, Issuer, OAuth, ProviderUrl, Secret, Source};
+use crate::verify::location;
 
 /// The audience that AWS's own documents use for tokens of GitHub.
 const STS_AUDIENCE: &str = "sts.amazonaws.com";
@@ -110,7 +111,13 @@ impl Kind {
 impl Settings {
     /// What the environment says: `COUNTERSIGN_ROLE_ARN` for `--role-arn`. An empty variable says nothing.
     pub fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
-        Self::of_texts(|setting| format!("COUNTERSIGN_{}", setting.to_ascii_uppercase()), variable)
+        Self::of_texts(in_environment, variable)
+    }
+
+    /// Every variable that is read.
+    pub fn variables() -> Vec<String> {
+        let command = Self::augment_args(clap::Command::new("environment"));
+        command.get_arguments().map(|argument| in_environment(argument.get_id().as_str())).collect()
     }
 
     /// What somebody answers who is asked for one setting. An empty answer says nothing.
@@ -317,7 +324,11 @@ impl Settings {
             _ => {
                 let endpoint = match (self.oauth_issuer, self.oauth_token_url) {
                     (Some(issuer), None) => Endpoint::Issuer(issuer),
-                    (None, Some(url)) => Endpoint::Token(url),
+                    (None, Some(url)) => {
+                        // Not repeated: it may be one with a password.
+                        location(&url).map_err(|fault| anyhow!("the token URL {fault}"))?;
+                        Endpoint::Token(url)
+                    }
                     _ => bail!("oauth_issuer and oauth_token_url are two ways to say the same: say one of them"),
                 };
                 let secret = match (self.oauth_client_secret_file, self.oauth_client_secret_env) {
@@ -336,6 +347,10 @@ impl Settings {
             }
         })
     }
+}
+
+fn in_environment(setting: &str) -> String {
+    format!("COUNTERSIGN_{}", setting.to_ascii_uppercase())
 }
 
 /// What a variable says: nothing, if it is empty. One that is no text was meant to say something.
@@ -462,6 +477,11 @@ mod tests {
             ("url = 'https://id.acme.com'\nscope = 'x'", "scope does nothing"),
             ("github = true\noauth_client_id = 'x'", "oauth_client_id does nothing"),
             ("oauth_issuer = 'https://a.b'", "which client?"),
+            (
+                "oauth_token_url = 'https://a:b@c.d/t'\noauth_client_id = 'x'",
+                "the token URL has a user name or password",
+            ),
+            ("oauth_token_url = 'http://a.b/t'\noauth_client_id = 'x'", "the token URL is neither https"),
             (
                 "oauth_issuer = 'https://a.b'\noauth_token_url = 'https://a.b/t'\noauth_client_id = 'x'",
                 "say one of them",

@@ -167,4 +167,9 @@ fn whoever_does_not_say_yes_or_leaves_changes_nothing() {
     }
     let (status, said) = user.typing(&[&flags[..], &["--yes"]].concat(), &[("written. Try it", "")]);
     assert!(status == 0 && user.own().exists(), "{said}");
+
+    // What a terminal would act upon is shown as it is written.
+    write(&user.own(), "[profiles.deploy]\nurl = \"https://id.acme.com\"\naudience = \"a\\u001b[31m\"\n");
+    let steps = [("(issuer", "\n"), ("Issuer URL", "\n"), ("[a\\u{1b}[31m]:", "\u{3}")];
+    assert_eq!(user.typing(&["--profile", "deploy", "--aws-profile-name", "deploy"], &steps).0, -2);
 }

@@ -32,6 +32,9 @@ fn with_nobody_to_ask_all_that_is_missing_is_named_and_nothing_is_written_withou
     assert_refused(&user, &more(&["--region", "cn-north-1"]), 2, "the region cn-north-1 is of the partition aws-cn");
     let oauth = ["--profile", "a", "--oauth-issuer", "https://a.b", "--role-arn", ROLE, "--yes"];
     assert_refused(&user, &oauth, 2, "which client? Say --oauth-client-id");
+    let token_url = ["--oauth-token-url", "https://a:sEcReT@b.c/t", "--oauth-client-id", "c"];
+    let oauth = [&["--profile", "a", "--role-arn", ROLE, "--yes"][..], &token_url].concat();
+    assert_refused(&user, &oauth, 2, "the token URL has a user name or password");
     assert!(!user.at(".aws").exists() && !user.at(".config").exists());
 }
 
@@ -111,6 +114,10 @@ fn credentials_that_would_sign_for_themselves_are_refused() {
     write(&user.aws(), "[profile b]\ncredential_process = countersign credentials --profile c\n");
     write(&user.own(), "[profiles.c]\nurl = \"https://id.acme.com\"\naws_profile = \"a\"\n");
     assert_refused(&user, &flags("a", &["--aws-profile", "b"]), 1, expected);
+    write(&user.aws(), "");
+    write(&user.at(".aws/credentials"), "[b]\nrole_arn = x\nsource_profile = a\n");
+    assert_refused(&user, &flags("a", &["--aws-profile", "b"]), 1, expected);
+    write(&user.at(".aws/credentials"), "");
     // A chain that ends is none.
     write(&user.aws(), "[profile b]\nrole_arn = x\nsource_profile = b\n");
     assert_eq!(user.configure(&flags("a", &["--aws-profile", "b"])).code, Some(0));
@@ -140,6 +147,19 @@ fn a_file_that_cannot_be_read_or_changed_is_left_alone() {
     let mut configure = user.program(env!("CARGO_BIN_EXE_countersign"));
     let ran = run(configure.arg("configure").args(DEPLOY).env("AWS_CONFIG_FILE", "/dev/null"));
     assert!(ran.code == Some(2) && ran.stderr.contains("cannot read /dev/null: it is no file"), "{ran:?}");
+    write(&user.own(), "# mine\n");
+    for (name, expected) in [
+        ("", "and nothing was changed: AWS_CONFIG_FILE names no file"),
+        ("new/", "and nothing was changed: AWS_CONFIG_FILE names no file"),
+        ("~ann/config", "AWS's tools do not all take ~ann/config for the same file: write an absolute path"),
+        ("$HOME/config", "AWS's tools do not all take $HOME/config for the same file: write an absolute path"),
+    ] {
+        let mut configure = user.program(env!("CARGO_BIN_EXE_countersign"));
+        configure.arg("configure").args(DEPLOY).current_dir(user.at("bin"));
+        let ran = run(configure.env("AWS_CONFIG_FILE", name));
+        assert!(ran.code == Some(2) && ran.stderr.contains(expected) && text(&user.own()) == "# mine\n", "{ran:?}");
+        assert_eq!(std::fs::read_dir(user.at("bin")).unwrap().count(), 1, "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is written, shown and kept, and that it works.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -97,6 +98,12 @@ fn json_says_what_would_be_written_and_what_was() {
     assert_eq!(written["files"][1]["path"], user.aws().to_str().unwrap());
     let again = report(&["--json", "--region", "eu-west-1", "--dry-run"]);
     assert_eq!(changes(&again), ["update", "update"]);
+    // A path that is no text is told as well as it can be.
+    let folder = user.at("").join(std::ffi::OsStr::from_bytes(b"\xff"));
+    let mut configure = user.program(env!("CARGO_BIN_EXE_countersign"));
+    configure.args(["configure", "--profile", "deploy", "--json", "--dry-run"]).env("AWS_CONFIG_FILE", folder);
+    let ran = run(&mut configure);
+    assert!(ran.code == Some(0) && ran.stdout.contains("\u{fffd}"), "{ran:?}");
     let nothing = report(&["--yes", "--json"]);
     assert_eq!((nothing["written"].as_bool(), changes(&nothing)), (Some(false), ["none", "none"].map(str::to_owned)));
 }
@@ -169,7 +176,15 @@ fn what_will_surprise_is_said() {
     let user = User::new();
     let mut configure = user.program(env!("CARGO_BIN_EXE_countersign"));
     configure.args(["configure", "--profile", "deploy", "--url", "https://id.acme.com", "--role-arn", ROLE, "--yes"]);
+    configure.env("AWS_WEB_IDENTITY_TOKEN_FILE", "/t").env("COUNTERSIGN_ROLE_ARN", "x").env("COUNTERSIGN_SCOPE", "");
     let ran = run(configure.env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"));
+    for expected in [
+        "warning: AWS_WEB_IDENTITY_TOKEN_FILE is set, and wins over AWS_PROFILE=deploy in some of AWS's tools",
+        "warning: COUNTERSIGN_ROLE_ARN is set, and wins over the profile deploy",
+    ] {
+        assert!(ran.stderr.contains(expected), "{ran:?}");
+    }
+    assert!(!ran.stderr.contains("COUNTERSIGN_SCOPE"), "{ran:?}");
     assert!(
         ran.code == Some(0)
             && ran.stderr.contains("warning: AWS_ACCESS_KEY_ID is set, and wins over AWS_PROFILE=deploy")
