@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod credentials;
+pub mod daemon;
 pub mod out;
 pub mod probe;
 pub mod serve;

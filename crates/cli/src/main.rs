@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use countersign::commands::{
-    Cli, Command, Ending, completions, credentials, demo, exec, keys, manual, policy, probe, serve, snowflake_sql,
-    token, trust, verify,
+    Cli, Command, Ending, completions, credentials, daemon, demo, exec, keys, manual, policy, probe, serve,
+    snowflake_sql, token, trust, verify,
 };
 use countersign::out;
 
@@ -21,6 +21,7 @@ async fn main() -> ExitCode {
         Command::Keys(command) => Box::pin(keys::run(command)).await,
         Command::Credentials(args) => Box::pin(credentials::run(*args)).await,
         Command::Exec(args) => Box::pin(exec::run(*args)).await,
+        Command::Daemon(args) => Box::pin(daemon::run(args)).await,
         Command::Trust(command) => trust::run(command),
         Command::Probe(args) => Box::pin(probe::run(args)).await,
         Command::SnowflakeSql(args) => snowflake_sql::run(&args),

@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod credentials;
+pub mod daemon;
 pub mod demo;
 pub mod exec;
 pub mod keys;
@@ -49,6 +50,8 @@ pub enum Command {
     Credentials(Box<credentials::Args>),
     /// Run a command that finds AWS credentials from a token in its environment
     Exec(Box<exec::Args>),
+    /// Keep tokens and AWS credentials in files fresh
+    Daemon(daemon::Args),
     /// Write, explain and compare trust policies of IAM roles
     #[command(subcommand)]
     Trust(trust::Command),

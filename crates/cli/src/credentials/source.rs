@@ -134,13 +134,21 @@ pub enum Secret {
 }
 
 impl Source {
-    /// A fresh token.
+    /// A fresh token, to be carried to STS at once.
     pub async fn token(&self) -> Result<WebToken, Failure> {
         match self {
-            Self::Issuer(issuer) => issuer.token().await,
+            Self::Issuer(issuer) => issuer.token(Some(issuer::SHORTEST)).await,
             Self::File(path) => file::token(path),
             Self::GitHub { audience } => github::token(audience).await,
             Self::OAuth(client) => client.token().await,
+        }
+    }
+
+    /// A fresh token, to be used for as long as its issuer lets it last.
+    pub async fn lasting_token(&self) -> Result<WebToken, Failure> {
+        match self {
+            Self::Issuer(issuer) => issuer.token(None).await,
+            _ => self.token().await,
         }
     }
 }

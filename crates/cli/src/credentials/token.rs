@@ -198,7 +198,7 @@ impl std::fmt::Debug for WebToken {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;

@@ -1,0 +1,192 @@
+//! One file, as it is and as it is to be.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+
+use super::book::{Book, Content};
+use super::content::{self, Text};
+use super::file::{self, Foreign};
+use super::plan::Part;
+use crate::credentials::cache::Failed;
+use crate::credentials::fresh::{Fresh, Moment};
+use crate::credentials::keeper::pause;
+
+/// A clock may step back so far without a content counting as one from the future.
+const STEP: SignedDuration = SignedDuration::from_secs(5);
+/// A disk that takes longer has a fault that is to be told.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// What stands in a file, by the key of each part.
+pub(super) type Parts = BTreeMap<String, Fresh<Text>>;
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// What is to stand there; nothing, if it is no longer named.
+    pub(super) parts: Vec<Part>,
+    /// The hash of what stands there, once somebody has looked.
+    pub(super) seen: Option<Option<String>>,
+    /// What stands there.
+    pub(super) there: Parts,
+    /// Since when a thread is at work.
+    busy: Option<Moment>,
+    /// How the last work failed, how often, when, and how long nothing is done.
+    failed: Option<(Failed, u32, Moment, SignedDuration)>,
+}
+
+/// What is to be done.
+pub(super) enum Work {
+    /// See what stands there.
+    Look,
+    /// Write this.
+    Write(Text, Parts),
+    /// Take it away.
+    Remove,
+}
+
+/// What was done.
+pub(super) enum Done {
+    /// This stands there.
+    Looked(Option<String>, Parts),
+    /// This was written.
+    Written(String, Parts),
+    /// Nothing stands there any more.
+    Removed,
+}
+
+impl Target {
+    /// Nobody has looked yet.
+    pub(super) fn new(parts: Vec<Part>) -> Self {
+        Self { parts, seen: None, there: Parts::new(), busy: None, failed: None }
+    }
+
+    /// The part that is still good.
+    pub(super) fn good(&self, key: &str, now: Moment) -> Option<&Fresh<Text>> {
+        self.there.get(key).filter(|part| !part.is_over(now))
+    }
+
+    /// Each part stands there and is good.
+    pub(super) fn is_good(&self, now: Moment) -> bool {
+        self.parts.iter().all(|part| self.good(&part.form.key(), now).is_some())
+    }
+
+    /// How the last work failed.
+    pub(super) fn failure(&self) -> Option<&Failed> {
+        self.failed.as_ref().map(|(failed, ..)| failed)
+    }
+
+    /// When it is tried again.
+    pub(super) fn next_attempt_at(&self) -> Option<Timestamp> {
+        self.failed.as_ref().map(|(.., from, pause)| from.wall.saturating_add(*pause).unwrap_or(Timestamp::MAX))
+    }
+
+    /// A thread is at work.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.is_some()
+    }
+
+    /// What there is to do, `wanted` being what the file is to hold. Nothing, while a thread is at work or a failure is young.
+    pub(super) fn work(
+        &self,
+        wanted: impl FnOnce() -> anyhow::Result<Parts>,
+        now: Moment,
+    ) -> anyhow::Result<Option<Work>> {
+        let paused = self.failed.as_ref().is_some_and(|(.., from, pause)| now.since(*from) < *pause);
+        if paused || self.is_busy() {
+            return Ok(None);
+        }
+        let Some(seen) = &self.seen else { return Ok(Some(Work::Look)) };
+        let parts = wanted()?;
+        if parts.is_empty() {
+            return Ok(seen.is_some().then_some(Work::Remove));
+        }
+        // In the order of the plan, which is that of the profiles' names.
+        let keys: Vec<String> = self.parts.iter().map(|part| part.form.key()).collect();
+        let text = content::file(keys.iter().filter_map(|key| Some((key, &parts.get(key)?.value))));
+        Ok((seen.as_ref() != Some(&file::hash(text.as_bytes()))).then_some(Work::Write(text, parts)))
+    }
+
+    /// A thread is at work from now on.
+    pub(super) fn begin(&mut self, now: Moment) {
+        self.busy = Some(now);
+    }
+
+    /// The thread takes long, and nobody has said so yet.
+    pub(super) fn is_late(&self, now: Moment) -> bool {
+        self.busy.is_some_and(|since| {
+            now.since(since) > PATIENCE && self.failure().is_none_or(|failed| failed.at < since.wall)
+        })
+    }
+
+    /// It was done. Says whose parts are new.
+    pub(super) fn done(&mut self, done: Done) -> Vec<String> {
+        (self.busy, self.failed) = (None, None);
+        let (seen, there, written) = match done {
+            Done::Looked(seen, there) => (seen, there, false),
+            Done::Written(seen, there) => (Some(seen), there, true),
+            Done::Removed => (None, Parts::new(), false),
+        };
+        let is_new = |part: &&Part| {
+            let (key, text) =
+                (part.form.key(), |parts: &Parts, key: &str| parts.get(key).map(|part| part.value.clone()));
+            written && text(&there, &key) != text(&self.there, &key)
+        };
+        let new = self.parts.iter().filter(is_new).map(|part| part.profile.clone()).collect();
+        (self.seen, self.there) = (Some(seen), there);
+        new
+    }
+
+    /// It failed. Says how long nothing is done.
+    pub(super) fn fail(&mut self, why: &anyhow::Error, ended: bool) -> SignedDuration {
+        if ended {
+            self.busy = None;
+        }
+        // Whatever stands there, it is not ours.
+        if why.is::<Foreign>() {
+            (self.seen, self.there) = (self.seen.as_ref().map(|_| None), Parts::new());
+        }
+        let now = Moment::now();
+        let before = self.failed.as_ref().map_or(0, |(_, failures, ..)| *failures);
+        let pause = pause(before, fastrand::f64());
+        let failed = Failed { at: now.wall, refused: false, why: format!("{why:#}") };
+        self.failed = Some((failed, before + 1, now, pause));
+        pause
+    }
+}
+
+impl Work {
+    /// Does it, for as long as the disk takes.
+    pub(super) fn run(self, book: &Book, path: &Path) -> anyhow::Result<Done> {
+        let now = Moment::now();
+        match self {
+            Self::Look => {
+                book.tidy(path.parent().context("a file is in a folder")?);
+                let Some((content, text)) = file::look(book, path)? else {
+                    return Ok(Done::Looked(None, Parts::new()));
+                };
+                let texts = content::parts(&text, content.ends_at.keys());
+                // Of what was written by a clock that is ahead of this one, nobody knows how long it is good.
+                let life = |key: &String| match content.ends_at.get(key) {
+                    Some(end) if content.written_at <= now.wall + STEP => end.duration_since(now.wall),
+                    _ => SignedDuration::ZERO,
+                };
+                let parts = texts.into_iter().map(|(key, text)| {
+                    let life = life(&key);
+                    (key, Fresh::new(text, now, life, 0.0))
+                });
+                Ok(Done::Looked(Some(content.hash.clone()), parts.collect()))
+            }
+            Self::Write(text, parts) => {
+                let ends_at = parts.iter().map(|(key, part)| (key.clone(), part.end(now))).collect();
+                let hash = file::hash(text.as_bytes());
+                let content = Content { hash: hash.clone(), written_at: now.wall, ends_at };
+                file::write(book, path, &text, content)?;
+                Ok(Done::Written(hash, parts))
+            }
+            Self::Remove => file::remove(book, path).map(|()| Done::Removed),
+        }
+    }
+}
