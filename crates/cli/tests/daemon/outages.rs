@@ -1,0 +1,112 @@
+//! Those who are asked, each of them gone, slow and talking nonsense.
+
+use std::time::Duration;
+
+use testkit::page::{Canned, Front};
+use testkit::sts::Fault;
+
+use crate::running::{Files, Running, until};
+
+const TABLES: &str = "[daemon.deploy]\nwrite_env_file = 'RUN/env'\nwrite_token_file = 'RUN/token'\n\
+                      [daemon.github]\nwrite_json_file = 'RUN/json'\n";
+const LIFETIME: Duration = Duration::from_secs(8);
+
+/// From when somebody is spoiled: the file stays for as long as it is good, and no longer; the log and the status say who it was;
+/// and it comes back by itself.
+fn spoiled(files: &Files, daemon: &Running, name: &str, culprit: &str, heal: impl Fn()) {
+    let key = until("the file", || files.key(name));
+    let end = files.sts.session(&key).unwrap().expires;
+    let last = until("its end", || {
+        let now = jiff::Timestamp::now();
+        match files.key(name) {
+            None => Some(now),
+            // It was just being renewed.
+            Some(other) => (other != key && now.as_second() >= end).then_some(now),
+        }
+    });
+    if files.key(name).is_none() {
+        assert!(last.as_second() < end.max(last.as_second()) || last.as_second() <= end, "{last} {end}");
+    }
+    until("no file", || files.key(name).is_none().then_some(()));
+    let why = until("why", || files.failure(name).filter(|why| why.contains(culprit)));
+    assert!(daemon.said().contains(culprit), "{why}\n{}", daemon.said());
+    let (removed, renewed) = (format!("{name} removed: what stood in it has ended"), daemon.count("written"));
+    daemon.wait_until_said(&removed);
+    heal();
+    until("recovery", || files.key(name));
+    assert!(daemon.count("written") > renewed);
+}
+
+#[test]
+fn sts_gone_silent_or_talking_nonsense_costs_nothing_that_is_good_and_is_named() {
+    let files = Files::new();
+    files.sts.lifetime(LIFETIME);
+    files.tables(TABLES);
+    let daemon = files.start();
+    let endpoint = files.sts.endpoint();
+    let heal = || files.sts.heal();
+    files.sts.close();
+    spoiled(&files, &daemon, "env", &endpoint, || files.sts.open());
+    files.sts.fail(Fault::Nonsense);
+    spoiled(&files, &daemon, "env", &endpoint, heal);
+    files.sts.fail(Fault::Throttled);
+    spoiled(&files, &daemon, "json", "Throttling", heal);
+    // The token is none of STS's.
+    assert!(files.read("token").is_some() && files.failure("token").is_none());
+}
+
+#[test]
+fn a_slow_sts_is_waited_for_and_one_that_never_answers_is_given_up() {
+    let files = Files::new();
+    files.sts.lifetime(Duration::from_secs(20));
+    files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
+    let _daemon = files.start();
+    let first = files.key("env").unwrap();
+    files.sts.fail(Fault::Slow(Duration::from_millis(500)));
+    until("a renewal", || {
+        let key = files.key("env").expect("it is never away");
+        (key != first).then_some(())
+    });
+    files.sts.fail(Fault::Silent);
+    until("no file", || files.key("env").is_none().then_some(()));
+    let why = until("why", || files.failure("env"));
+    assert!(why.contains("no answer in time") && why.contains(&files.sts.endpoint()), "{why}");
+    files.sts.heal();
+    files.wait_until_good();
+}
+
+#[test]
+fn the_issuer_gone_slow_or_talking_nonsense_is_named_and_so_is_the_runner_of_a_job() {
+    let files = Files::new();
+    files.sts.lifetime(LIFETIME);
+    let front = Front::start();
+    front.lead_to(files.issuer.origin());
+    files.tables_asking(&front.origin(), TABLES);
+    let daemon = files.start();
+    let heal = || front.pass_everything();
+    let token = files.read("token").unwrap();
+    front.answer("POST /token", Canned::json(503, &"{}"));
+    spoiled(&files, &daemon, "env", &format!("{}/token", front.origin()), heal);
+    front.answer("POST /token", Canned { status: 200, body: "<html>".to_owned(), ..Canned::default() });
+    spoiled(&files, &daemon, "env", "answered 200 without a token", heal);
+    front.answer("POST /token", Canned { status: 200, after: Duration::from_mins(5), ..Canned::default() });
+    until("no file", || files.key("env").is_none().then_some(()));
+    front.pass_everything();
+    // The attempt that is under way has its own patience.
+    until("recovery", || files.key("env"));
+    assert_eq!(files.read("token").unwrap(), token, "it was not due");
+
+    files.github.fail(&[503; 100]);
+    spoiled(&files, &daemon, "json", "503", || files.github.fail(&[]));
+}
+
+#[test]
+fn keys_that_sts_cannot_get_are_the_issuers_fault_and_pass() {
+    let files = Files::new();
+    files.sts.lifetime(LIFETIME);
+    files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
+    let daemon = files.start();
+    let front = Front::start();
+    files.provider(crate::world::ACCOUNT, crate::world::ISSUER, crate::world::AUDIENCE, &front.origin());
+    spoiled(&files, &daemon, "env", "Couldn't retrieve verification key", || front.lead_to(files.issuer.origin()));
+}
