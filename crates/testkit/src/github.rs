@@ -79,6 +79,11 @@ impl GitHub {
         lock(&self.state).failures.extend(statuses);
     }
 
+    /// No request fails any more.
+    pub fn heal(&self) {
+        lock(&self.state).failures.clear();
+    }
+
     /// Tokens last so long, in place of GitHub's five minutes.
     pub fn lifetime(&self, lifetime: Duration) {
         lock(&self.state).lifetime = lifetime;
@@ -108,7 +113,8 @@ fn answer(state: &mut State, request: &Request<Incoming>) -> (u16, Value) {
             if let Some(status) = state.failures.pop_front() {
                 return (status, json!({"message": "as a test wants it"}));
             }
-            token_for(request, state.lifetime).map_or_else(|(status, why)| (status, json!({ "message": why })), |token| (200, token))
+            token_for(request, state.lifetime)
+                .map_or_else(|(status, why)| (status, json!({ "message": why })), |token| (200, token))
         }
         _ => (404, json!({"message": "Not Found"})),
     }

@@ -67,5 +67,5 @@ fn status(place: &Place, json: bool) -> anyhow::Result<Ending> {
         bail!("no daemon runs for this configuration: this is what the last one said");
     }
     let good = state.rows.iter().all(|row| row.status.ends_at.is_some_and(|end| end > now));
-    Ok(if good { Ending::Done } else { Ending::Refused })
+    Ok(if good && !state.rows.is_empty() { Ending::Done } else { Ending::Refused })
 }

@@ -141,6 +141,8 @@ impl Book {
         let mark = format!("{}{:08x}-", place.family(), fastrand::u32(..));
         let book = Self { place, mark, state: Mutex::new(state), _lock: lock };
         book.tidy(&book.place.folder);
+        // What the last one said is not our word. On a full disk it stays.
+        let _ = book.report(Vec::new(), BTreeMap::new());
         Ok(book)
     }
 

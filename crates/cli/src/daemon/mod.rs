@@ -63,6 +63,8 @@ pub struct Daemon {
     running: BTreeSet<String>,
     failed: BTreeMap<String, Failed>,
     changed: bool,
+    /// The last report could be written.
+    reported: bool,
     ready: bool,
 }
 
@@ -84,6 +86,7 @@ impl Daemon {
             running: BTreeSet::new(),
             failed: BTreeMap::new(),
             changed: true,
+            reported: true,
             ready: false,
         };
         daemon.follow(plan);
@@ -108,7 +111,7 @@ impl Daemon {
                 (who, event) = keeping::next(&mut self.keeping) => self.say(format_args!("{who} {event}")),
                 Some(Ok((path, done))) = self.jobs.join_next() => self.worked(&path, done),
                 Some(Ok((profile, ended))) = self.hooks.join_next() => self.hook_ended(profile, ended),
-                Some(Ok(Err(why))) = self.reports.join_next() => self.log.send(format_args!("countersign: {why:#}")),
+                Some(Ok(reported)) = self.reports.join_next() => self.reported(&reported),
                 Some(Ok(plan)) = self.plans.join_next() => self.reloaded(plan),
                 Some(()) = hangup.recv(), if self.plans.is_empty() => self.reload(),
                 () = &mut beat => beat.set(heart.beat()),
@@ -139,7 +142,7 @@ impl Daemon {
                 }
                 Ok(None) => {}
                 Ok(Some(work)) => {
-                    target.begin(now);
+                    target.begin(&work, now);
                     let (book, at) = (Arc::clone(&self.book), path.clone());
                     let working = in_thread(move || work.run(&book, &at));
                     let path = path.clone();
@@ -222,6 +225,16 @@ impl Daemon {
             }
         }
         self.changed = true;
+    }
+
+    /// What is said of it is said once: the next report is not far.
+    fn reported(&mut self, report: &anyhow::Result<()>) {
+        if let Err(why) = report
+            && self.reported
+        {
+            self.log.send(format_args!("countersign: no status: {why:#}"));
+        }
+        self.reported = report.is_ok();
     }
 
     fn reload(&mut self) {

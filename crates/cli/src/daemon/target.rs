@@ -31,10 +31,22 @@ pub(super) struct Target {
     pub(super) seen: Option<Option<String>>,
     /// What stands there.
     pub(super) there: Parts,
-    /// Since when a thread is at work.
-    busy: Option<Moment>,
-    /// How the last work failed, how often, when, and how long nothing is done.
-    failed: Option<(Failed, u32, Moment, SignedDuration)>,
+    /// Since when a thread is at work, and whether it takes the file away.
+    busy: Option<(Moment, bool)>,
+    failed: Option<Trouble>,
+}
+
+/// The last work failed.
+#[derive(Debug)]
+struct Trouble {
+    failed: Failed,
+    /// So many in a row.
+    times: u32,
+    /// It was to take the file away.
+    removing: bool,
+    since: Moment,
+    /// How long nothing is done.
+    pause: SignedDuration,
 }
 
 /// What is to be done.
@@ -75,12 +87,13 @@ impl Target {
 
     /// How the last work failed.
     pub(super) fn failure(&self) -> Option<&Failed> {
-        self.failed.as_ref().map(|(failed, ..)| failed)
+        self.failed.as_ref().map(|trouble| &trouble.failed)
     }
 
     /// When it is tried again.
     pub(super) fn next_attempt_at(&self) -> Option<Timestamp> {
-        self.failed.as_ref().map(|(.., from, pause)| from.wall.saturating_add(*pause).unwrap_or(Timestamp::MAX))
+        let at = |trouble: &Trouble| trouble.since.wall.saturating_add(trouble.pause).unwrap_or(Timestamp::MAX);
+        self.failed.as_ref().map(at)
     }
 
     /// A thread is at work.
@@ -88,14 +101,22 @@ impl Target {
         self.busy.is_some()
     }
 
-    /// What there is to do, `wanted` being what the file is to hold. Nothing, while a thread is at work or a failure is young.
+    /// What there is to do, `wanted` being what the file is to hold. Nothing, while a thread is at work or a failure is young;
+    /// but what has ended and cannot be replaced is taken away without a pause.
     pub(super) fn work(
         &self,
         wanted: impl FnOnce() -> anyhow::Result<Parts>,
         now: Moment,
     ) -> anyhow::Result<Option<Work>> {
-        let paused = self.failed.as_ref().is_some_and(|(.., from, pause)| now.since(*from) < *pause);
-        if paused || self.is_busy() {
+        if self.is_busy() {
+            return Ok(None);
+        }
+        let paused = |trouble: &Trouble| now.since(trouble.since) < trouble.pause;
+        let over = self.there.values().any(|part| part.is_over(now));
+        if over && self.failed.as_ref().is_some_and(|trouble| !(trouble.removing && paused(trouble))) {
+            return Ok(Some(Work::Remove));
+        }
+        if self.failed.as_ref().is_some_and(paused) {
             return Ok(None);
         }
         let Some(seen) = &self.seen else { return Ok(Some(Work::Look)) };
@@ -109,21 +130,24 @@ impl Target {
         Ok((seen.as_ref() != Some(&file::hash(text.as_bytes()))).then_some(Work::Write(text, parts)))
     }
 
-    /// A thread is at work from now on.
-    pub(super) fn begin(&mut self, now: Moment) {
-        self.busy = Some(now);
+    /// A thread is at this from now on.
+    pub(super) fn begin(&mut self, work: &Work, now: Moment) {
+        self.busy = Some((now, matches!(work, Work::Remove)));
     }
 
     /// The thread takes long, and nobody has said so yet.
     pub(super) fn is_late(&self, now: Moment) -> bool {
-        self.busy.is_some_and(|since| {
-            now.since(since) > PATIENCE && self.failure().is_none_or(|failed| failed.at < since.wall)
-        })
+        let untold = |since: Moment| self.failure().is_none_or(|failed| failed.at < since.wall);
+        self.busy.is_some_and(|(since, _)| now.since(since) > PATIENCE && untold(since))
     }
 
     /// It was done. Says whose parts are new.
     pub(super) fn done(&mut self, done: Done) -> Vec<String> {
-        (self.busy, self.failed) = (None, None);
+        self.busy = None;
+        // What could not be written is still to be.
+        if !matches!(done, Done::Removed) || self.failed.as_ref().is_some_and(|trouble| trouble.removing) {
+            self.failed = None;
+        }
         let (seen, there, written) = match done {
             Done::Looked(seen, there) => (seen, there, false),
             Done::Written(seen, there) => (Some(seen), there, true),
@@ -141,6 +165,7 @@ impl Target {
 
     /// It failed. Says how long nothing is done.
     pub(super) fn fail(&mut self, why: &anyhow::Error, ended: bool) -> SignedDuration {
+        let removing = self.busy.is_some_and(|(_, removing)| removing);
         if ended {
             self.busy = None;
         }
@@ -148,11 +173,11 @@ impl Target {
         if why.is::<Foreign>() {
             (self.seen, self.there) = (self.seen.as_ref().map(|_| None), Parts::new());
         }
-        let now = Moment::now();
-        let before = self.failed.as_ref().map_or(0, |(_, failures, ..)| *failures);
-        let pause = pause(before, fastrand::f64());
-        let failed = Failed { at: now.wall, refused: false, why: format!("{why:#}") };
-        self.failed = Some((failed, before + 1, now, pause));
+        let since = Moment::now();
+        let times = self.failed.as_ref().map_or(0, |trouble| trouble.times);
+        let pause = pause(times, fastrand::f64());
+        let failed = Failed { at: since.wall, refused: false, why: format!("{why:#}") };
+        self.failed = Some(Trouble { failed, times: times + 1, removing, since, pause });
         pause
     }
 }

@@ -22,20 +22,6 @@ fn limit(daemon: &Running, bytes: &str) {
     assert!(done.expect("prlimit is part of util-linux").success());
 }
 
-/// Whatever it holds stays whole until its end, and comes back.
-fn spoiled(files: &Files, daemon: &Running, why: &str, heal: impl Fn()) {
-    let (key, text) = (files.key("env").unwrap(), files.read("env"));
-    let said = until("why", || files.failure("env").filter(|said| said.contains(why)));
-    daemon.wait_until_said(why);
-    let there = files.read("env");
-    assert!(there.is_none() || there == text || files.key("env") != Some(key), "{said}");
-    assert!(files.names().iter().all(|name| !name.contains("countersign")), "nothing is left beside it: {:?}", files.names());
-    heal();
-    files.wait_until_good();
-    assert_eq!(files.failure("env"), None);
-    assert_eq!(mode(&files.at("env")), 0o600);
-}
-
 #[test]
 fn a_full_disk_leaves_the_old_file_whole_until_its_end() {
     let files = short("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
@@ -51,7 +37,7 @@ fn a_full_disk_leaves_the_old_file_whole_until_its_end() {
     daemon.wait_until_said("env removed: what stood in it has ended");
     assert!(files.names().is_empty());
     limit(&daemon, "unlimited");
-    files.wait_until_good();
+    until("recovery", || files.key("env"));
     let said = daemon.said();
     assert!(said.contains("cannot write the state, ") && said.contains("File too large"), "{said}");
     assert!(said.contains("; next attempt in "), "{said}");
@@ -68,8 +54,14 @@ fn a_folder_that_is_gone_or_read_only_is_named_and_written_to_when_it_is_back() 
     let folder = files.home().join("run");
     let permit = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
     permit(0o500);
-    spoiled(&files, &daemon, "cannot write", || permit(0o700));
-    assert!(daemon.said().contains("Permission denied"), "{}", daemon.said());
+    let before = files.read("env");
+    let why = until("why", || files.failure("env"));
+    assert!(why.contains("cannot write ") && why.contains("Permission denied"), "{why}");
+    assert_eq!((files.read("env"), files.names().len()), (before, 1));
+    // It can be taken away no more than it can be replaced.
+    daemon.wait_until_said("cannot remove ");
+    permit(0o700);
+    until("recovery", || (files.read("env").is_some() && files.failure("env").is_none()).then_some(()));
     // The file itself may have any mode: it is replaced.
     fs::set_permissions(files.at("env"), fs::Permissions::from_mode(0o400)).unwrap();
     let key = files.key("env");
@@ -79,23 +71,23 @@ fn a_folder_that_is_gone_or_read_only_is_named_and_written_to_when_it_is_back() 
     fs::rename(&folder, files.home().join("away")).unwrap();
     until("why", || files.failure("env").filter(|why| why.contains("No such file or directory")));
     fs::create_dir(&folder).unwrap();
-    files.wait_until_good();
+    until("recovery", || files.key("env"));
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_nobodys_until_it_can() {
+fn what_is_no_file_is_neither_replaced_nor_waited_for() {
     let files = short("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
     let daemon = files.start();
     let path = files.at("env");
-    fs::remove_file(&path).unwrap();
-    fs::create_dir(&path).unwrap();
-    daemon.wait_until_said("it is no file: move it away");
-    fs::remove_dir(&path).unwrap();
-    files.wait_until_good();
-    let fifo = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-    fs::remove_file(&path).unwrap();
-    fifo(&path);
-    until("again", || (daemon.count("it is no file: move it away") > 1).then_some(()));
-    fs::remove_file(&path).unwrap();
-    files.wait_until_good();
+    for make in [(|path| fs::create_dir(path).unwrap()) as fn(&Path), |path| {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success())
+    }] {
+        let before = daemon.count("it is no file: move it away");
+        fs::remove_file(&path).unwrap();
+        make(&path);
+        until("why", || (daemon.count("it is no file: move it away") > before).then_some(()));
+        fs::rename(&path, files.home().join("away")).unwrap();
+        let _ = fs::remove_dir(files.home().join("away"));
+        until("recovery", || files.key("env"));
+    }
 }

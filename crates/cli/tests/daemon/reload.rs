@@ -95,7 +95,10 @@ fn a_hook_runs_when_all_files_of_its_profile_are_there_and_learns_no_secret() {
     ] {
         assert!(!variables.contains(&name), "{name} is in {text}");
     }
-    assert!(text.contains("COUNTERSIGN_PROFILE=deploy\n") && text.contains("PATH=") && text.contains("0077\n"), "{text}");
+    assert!(
+        text.contains("COUNTERSIGN_PROFILE=deploy\n") && text.contains("PATH=") && text.contains("0077\n"),
+        "{text}"
+    );
     let json = format!("COUNTERSIGN_WRITE_JSON_FILE={}\n", files.at("json").display());
     assert!(text.contains(&json), "{text}");
     // What it prints is in the log.
