@@ -44,6 +44,9 @@ use crate::supervise::{self, Heart};
 /// How often files are held against what they should be, when nothing happens.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long a disk may take at the end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What is kept fresh.
 pub struct Daemon {
     config: PathBuf,
@@ -121,6 +124,12 @@ impl Daemon {
             }
         }
         supervise::stopping();
+        // What has begun may end, so that nothing is left beside a file.
+        let threads = async {
+            while self.jobs.join_next().await.is_some() {}
+            while self.reports.join_next().await.is_some() {}
+        };
+        let _ = tokio::time::timeout(PATIENCE, threads).await;
         let _ = self.log.write("countersign: ended; the files stay, and nobody keeps them fresh now".to_owned()).await;
         Ok(Ending::Done)
     }

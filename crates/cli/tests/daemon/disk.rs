@@ -11,7 +11,7 @@ use crate::running::{Files, Running, mode, until};
 /// With sessions of some seconds.
 fn short(tables: &str) -> Files {
     let files = Files::new();
-    files.sts.lifetime(Duration::from_secs(20));
+    files.sts.lifetime(Duration::from_secs(8));
     files.tables(tables);
     files
 }

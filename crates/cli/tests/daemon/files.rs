@@ -156,14 +156,14 @@ fn a_folder_where_others_could_put_another_file_is_refused() {
 #[test]
 fn good_files_outlive_the_daemon_and_a_start_without_anybody_to_ask_until_their_end() {
     let files = Files::new();
-    files.sts.lifetime(Duration::from_secs(20));
+    files.sts.lifetime(Duration::from_secs(12));
     files.tables(
         "[daemon.deploy]\nwrite_credentials_file = 'RUN/credentials'\nwrite_json_file = 'RUN/json'\n\
          [daemon.github]\nwrite_credentials_file = 'RUN/credentials'\n",
     );
     let daemon = files.start();
     let before = files.read("credentials");
-    let end = Timestamp::now() + jiff::SignedDuration::from_secs(20);
+    let end = Timestamp::now() + jiff::SignedDuration::from_secs(12);
     assert_eq!(daemon.stop().0, Some(0));
     assert_eq!(files.read("credentials"), before);
     assert_eq!(files.status().0, Some(2), "nobody keeps them fresh");
@@ -171,7 +171,7 @@ fn good_files_outlive_the_daemon_and_a_start_without_anybody_to_ask_until_their_
     files.sts.close();
     let daemon = files.begin(&mut files.command(&[]));
     until("an attempt", || files.failure("credentials"));
-    if Timestamp::now() + jiff::SignedDuration::from_secs(6) < end {
+    if Timestamp::now() + jiff::SignedDuration::from_secs(4) < end {
         assert_eq!((files.read("credentials"), files.status().0), (before, Some(0)), "{}", daemon.said());
     }
     until("the end", || files.names().is_empty().then_some(()));

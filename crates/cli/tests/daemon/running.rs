@@ -100,14 +100,6 @@ impl Files {
         until("all files are good", || (self.status().0 == Some(0)).then_some(()));
     }
 
-    /// The same by a clock that is not the machine's.
-    pub(crate) fn wait_until_good_at(&self, clock: &testkit::clock::Clock) {
-        until("all files are good", || {
-            let ran = run(self.command(&["--status"]).envs(clock.environment()));
-            (ran.code == Some(0)).then_some(())
-        });
-    }
-
     /// Why a file is not written or renewed.
     pub(crate) fn failure(&self, name: &str) -> Option<String> {
         let (_, status) = self.status();
