@@ -105,16 +105,20 @@ impl Plan {
             "write_credentials_section is one of a write_credentials_file, which is not there"
         );
         let (mut paths, mut sessions) = (Vec::new(), false);
-        let settings_of = |key: &str| key.trim_start_matches("COUNTERSIGN_").to_ascii_lowercase();
-        for (variable, path, form) in [
-            (PATHS[0], &written.write_token_file, Form::Token),
-            (PATHS[1], &written.write_credentials_file, Form::Section(section.unwrap_or(name).to_owned())),
-            (PATHS[2], &written.write_env_file, Form::Env),
-            (PATHS[3], &written.write_json_file, Form::Json),
+        for (variable, setting, path, form) in [
+            (PATHS[0], "write_token_file", &written.write_token_file, Form::Token),
+            (
+                PATHS[1],
+                "write_credentials_file",
+                &written.write_credentials_file,
+                Form::Section(section.unwrap_or(name).to_owned()),
+            ),
+            (PATHS[2], "write_env_file", &written.write_env_file, Form::Env),
+            (PATHS[3], "write_json_file", &written.write_json_file, Form::Json),
         ] {
             let Some(path) = path else { continue };
-            let path = absolute_at(home, &settings_of(variable), path)?;
-            ensure!(path.file_name().is_some(), "{}: {} is no file's name", settings_of(variable), path.display());
+            let path = absolute_at(home, setting, path)?;
+            ensure!(path.file_name().is_some(), "{setting}: {} is no file's name", path.display());
             sessions |= form != Form::Token;
             self.take(&path, Part { profile: name.to_owned(), form })?;
             paths.push((variable, path));
@@ -221,7 +225,7 @@ mod tests {
             ("[daemon.a]", "FILE: [daemon.a]: it writes nothing"),
             ("[daemon.a]\nwrite_env_file = 'e'", "write_env_file: write an absolute path"),
             ("[daemon.a]\nwrite_env_file = '/'", "write_env_file: / is no file's name"),
-            ("[daemon.a]\nwrite_env_file = '/e'\nenv_file = '/e'", "FILE:11: unknown field `env_file`"),
+            ("[daemon.a]\nwrite_env_file = '/e'\nenv_file = '/e'", "FILE:13: unknown field `env_file`"),
             ("[daemon.b]\nwrite_env_file = '/e'", "[daemon.b]: which role?"),
             ("[daemon.file]\nwrite_token_file = '/e'", "the token comes from a file already"),
             ("[daemon.a]\nwrite_env_file = '/e'\nhook = []", "the hook is empty"),

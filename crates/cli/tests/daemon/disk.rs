@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::running::{Files, Running, mode, until};
+use crate::running::{Files, Running, mode, side_by_side, until};
 
 /// With sessions of some seconds.
 fn short(tables: &str) -> Files {
@@ -23,6 +23,17 @@ fn limit(daemon: &Running, bytes: &str) {
 }
 
 #[test]
+fn a_disk_that_does_not_want_to_is_named_and_costs_nothing_that_is_good() {
+    side_by_side(&[
+        ("a_full_disk_leaves_the_old_file_whole_until_its_end", a_full_disk_leaves_the_old_file_whole_until_its_end),
+        (
+            "a_folder_that_is_gone_or_read_only_is_named_and_written_to_when_it_is_back",
+            a_folder_that_is_gone_or_read_only_is_named_and_written_to_when_it_is_back,
+        ),
+        ("what_is_no_file_is_neither_replaced_nor_waited_for", what_is_no_file_is_neither_replaced_nor_waited_for),
+    ]);
+}
+
 fn a_full_disk_leaves_the_old_file_whole_until_its_end() {
     let files = short("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
     // Whoever writes too much is told so, as on a full disk, and not ended.
@@ -43,7 +54,6 @@ fn a_full_disk_leaves_the_old_file_whole_until_its_end() {
     assert!(said.contains("; next attempt in "), "{said}");
 }
 
-#[test]
 fn a_folder_that_is_gone_or_read_only_is_named_and_written_to_when_it_is_back() {
     let files = short("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
     // Root may write everywhere, unless it may not.
@@ -74,7 +84,6 @@ fn a_folder_that_is_gone_or_read_only_is_named_and_written_to_when_it_is_back() 
     until("recovery", || files.key("env"));
 }
 
-#[test]
 fn what_is_no_file_is_neither_replaced_nor_waited_for() {
     let files = short("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
     let daemon = files.start();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -238,7 +239,9 @@ fn two_daemons_of_one_configuration_do_not_run() {
     assert!(ran.code == Some(2) && ran.stderr.contains("it is left alone"), "{ran:?}");
     // Whoever asks for the status does not keep one from starting.
     daemon.kill();
-    let mut asking: Vec<_> = (0..4).map(|_| files.command(&["--status"]).spawn().unwrap()).collect();
+    let mut asking: Vec<_> = (0..4)
+        .map(|_| files.command(&["--status"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        .collect();
     let daemon = files.start();
     asking.iter_mut().for_each(|child| drop(child.wait()));
     drop(daemon);

@@ -16,6 +16,7 @@ mod killed;
 mod load;
 mod once;
 mod outages;
+mod recipes;
 mod reload;
 mod running;
 mod systemd;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use testkit::page::{Canned, Front};
 use testkit::sts::Fault;
 
-use crate::running::{Files, Running, until};
+use crate::running::{Files, Running, side_by_side, until};
 
 const TABLES: &str = "[daemon.deploy]\nwrite_env_file = 'RUN/env'\nwrite_token_file = 'RUN/token'\n\
                       [daemon.github]\nwrite_json_file = 'RUN/json'\n";
@@ -34,6 +34,27 @@ fn spoiled(files: &Files, daemon: &Running, name: &str, culprit: &str, heal: imp
 }
 
 #[test]
+fn whoever_is_spoiled_is_named_and_costs_nothing_that_is_good() {
+    side_by_side(&[
+        (
+            "sts_gone_silent_or_talking_nonsense_costs_nothing_that_is_good_and_is_named",
+            sts_gone_silent_or_talking_nonsense_costs_nothing_that_is_good_and_is_named,
+        ),
+        (
+            "a_slow_sts_is_waited_for_and_one_that_never_answers_does_not_keep_a_file_from_its_end",
+            a_slow_sts_is_waited_for_and_one_that_never_answers_does_not_keep_a_file_from_its_end,
+        ),
+        (
+            "the_issuer_gone_slow_or_talking_nonsense_is_named_and_so_is_the_runner_of_a_job",
+            the_issuer_gone_slow_or_talking_nonsense_is_named_and_so_is_the_runner_of_a_job,
+        ),
+        (
+            "keys_that_sts_cannot_get_are_the_issuers_fault_and_pass",
+            keys_that_sts_cannot_get_are_the_issuers_fault_and_pass,
+        ),
+    ]);
+}
+
 fn sts_gone_silent_or_talking_nonsense_costs_nothing_that_is_good_and_is_named() {
     let files = Files::new();
     files.sts.lifetime(LIFETIME);
@@ -51,7 +72,6 @@ fn sts_gone_silent_or_talking_nonsense_costs_nothing_that_is_good_and_is_named()
     assert!(files.read("token").is_some() && files.failure("token").is_none());
 }
 
-#[test]
 fn a_slow_sts_is_waited_for_and_one_that_never_answers_does_not_keep_a_file_from_its_end() {
     let files = Files::new();
     files.sts.lifetime(Duration::from_secs(12));
@@ -67,7 +87,6 @@ fn a_slow_sts_is_waited_for_and_one_that_never_answers_does_not_keep_a_file_from
     until("recovery", || files.key("env"));
 }
 
-#[test]
 fn the_issuer_gone_slow_or_talking_nonsense_is_named_and_so_is_the_runner_of_a_job() {
     let files = Files::new();
     files.sts.lifetime(LIFETIME);
@@ -92,7 +111,6 @@ fn the_issuer_gone_slow_or_talking_nonsense_is_named_and_so_is_the_runner_of_a_j
     spoiled(&files, &daemon, "json", "503", || files.github.heal());
 }
 
-#[test]
 fn keys_that_sts_cannot_get_are_the_issuers_fault_and_pass() {
     let files = Files::new();
     files.sts.lifetime(LIFETIME);

@@ -230,3 +230,12 @@ pub(crate) fn claims(token: &str) -> Value {
     let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
     serde_json::from_slice(&json).unwrap_or_default()
 }
+
+/// What waits for the ends of sessions does so side by side.
+pub(crate) fn side_by_side(tests: &[(&str, fn())]) {
+    std::thread::scope(|scope| {
+        for (name, test) in tests {
+            std::thread::Builder::new().name((*name).to_owned()).spawn_scoped(scope, test).unwrap();
+        }
+    });
+}

@@ -5,6 +5,10 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use clap::Parser as _;
+use countersign::commands::Cli;
+use testkit::tools::workspace_root;
+
 use crate::running::{Files, until};
 
 /// A service manager, as far as it listens.
@@ -101,4 +105,24 @@ fn it_beats_for_as_long_as_it_runs_and_not_when_it_is_stuck_and_a_name_is_as_goo
     let _daemon = files.begin(command.env("WATCHDOG_PID", "1"));
     manager.wait_for("READY=1", 2);
     assert_eq!(manager.count("WATCHDOG=1"), before);
+}
+
+/// `scripts/systemd` asks systemd about the rest.
+#[test]
+fn the_units_run_what_there_is_and_none_of_them_runs_as_root() {
+    let folder = workspace_root().join("examples/systemd");
+    for name in ["countersign-daemon.service", "countersign-daemon@.service", "user/countersign-daemon.service"] {
+        let unit = std::fs::read_to_string(folder.join(name)).unwrap();
+        let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("it starts something");
+        let parsed = Cli::try_parse_from(line.split_whitespace());
+        assert!(parsed.is_ok_and(|cli| format!("{:?}", cli.command).starts_with("Daemon(")), "{name}: {line}");
+        let somebody = ["DynamicUser=yes", "User=%i"].iter().any(|line| unit.lines().any(|found| found == *line));
+        assert!(name.starts_with("user/") || somebody, "{name}");
+    }
+    // What systemd reads as an environment file has no shell in it, and the names that the examples give to files.
+    let report = std::fs::read_to_string(folder.join("report.service")).unwrap();
+    assert!(
+        report.contains("EnvironmentFile=/run/countersign/deploy.env\n")
+            && report.contains("/run/countersign/deploy.jwt")
+    );
 }

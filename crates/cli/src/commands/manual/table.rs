@@ -15,11 +15,13 @@ pub struct Row {
 }
 
 /// The commands that look for AWS credentials, as every AWS SDK does.
-const SIGN: &[&str] = &["token", "credentials", "exec", "probe", "keys"];
+const SIGN: &[&str] = &["token", "credentials", "exec", "daemon", "probe", "keys"];
 /// The commands that ask another machine.
-const ASK: &[&str] = &["token", "verify", "credentials", "exec", "probe", "keys"];
+const ASK: &[&str] = &["token", "verify", "credentials", "exec", "daemon", "probe", "keys"];
 /// The commands that trade a token for AWS credentials.
-const TRADE: &[&str] = &["credentials", "exec"];
+const TRADE: &[&str] = &["credentials", "exec", "daemon"];
+/// Those of them that trade for one profile, whom flags and variables tell too.
+const TRADE_ONE: &[&str] = &["credentials", "exec"];
 
 /// Variables of the environment.
 pub const VARIABLES: &[Row] = &[
@@ -103,7 +105,7 @@ pub const VARIABLES: &[Row] = &[
         names: &["COUNTERSIGN_PROFILE"],
         says: "The profile, in place of --profile. Each other setting has a variable too, named as its flag is: \
                COUNTERSIGN_ROLE_ARN for --role-arn, COUNTERSIGN_POLICY_ARNS with several ARNs for --policy-arn.",
-        commands: TRADE,
+        commands: TRADE_ONE,
     },
     Row {
         names: &["COUNTERSIGN_OAUTH_CLIENT_SECRET"],
@@ -115,10 +117,31 @@ pub const VARIABLES: &[Row] = &[
         says: "Where a job of GitHub Actions gets a token, and by what. The runner sets them.",
         commands: TRADE,
     },
+    Row { names: &["XDG_CONFIG_HOME"], says: "The folder of profiles, in place of ~/.config.", commands: TRADE },
     Row {
-        names: &["XDG_CONFIG_HOME", "XDG_CACHE_HOME"],
-        says: "Folders of profiles and of kept credentials, in place of ~/.config and ~/.cache.",
-        commands: TRADE,
+        names: &["XDG_CACHE_HOME"],
+        says: "The folder of kept credentials, in place of ~/.cache.",
+        commands: TRADE_ONE,
+    },
+    Row {
+        names: &["STATE_DIRECTORY", "XDG_STATE_HOME"],
+        says: "Where it stands which files were written: $STATE_DIRECTORY, as systemd sets it, else $XDG_STATE_HOME/countersign, in place of ~/.local/state/countersign.",
+        commands: &["daemon"],
+    },
+    Row {
+        names: &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"],
+        says: "Set by systemd, which is told there that the service is ready, and alive.",
+        commands: &["daemon"],
+    },
+    Row {
+        names: &[
+            "COUNTERSIGN_WRITE_TOKEN_FILE",
+            "COUNTERSIGN_WRITE_CREDENTIALS_FILE",
+            "COUNTERSIGN_WRITE_ENV_FILE",
+            "COUNTERSIGN_WRITE_JSON_FILE",
+        ],
+        says: "Set for a hook, beside COUNTERSIGN_PROFILE: where the profile's files are.",
+        commands: &["daemon"],
     },
     Row {
         names: &["XDG_DATA_HOME", "HOME"],
@@ -132,7 +155,16 @@ pub const VARIABLES: &[Row] = &[
 pub const FILES: &[Row] = &[
     Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: SIGN },
     Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: TRADE },
-    Row { names: &["~/.cache/countersign"], says: "Credentials that are kept, for this user alone.", commands: TRADE },
+    Row {
+        names: &["~/.cache/countersign"],
+        says: "Credentials that are kept, for this user alone.",
+        commands: TRADE_ONE,
+    },
+    Row {
+        names: &["~/.local/state/countersign"],
+        says: "What was written, and how it goes, for this user alone.",
+        commands: &["daemon"],
+    },
     Row {
         names: &["DIR/keyring.json"],
         says: "The key ring with its private keys, in the data directory. Refused if others can read it.",
@@ -154,6 +186,7 @@ pub const FILES: &[Row] = &[
 /// What exit code 1 means where something more exact can be said than for all.
 const REFUSED: &[(&str, &str)] = &[
     ("probe", "At least one probe is not as expected; with --check, the file does not load."),
+    ("daemon", "With --once, somebody said no; with --status, not every file is good."),
     (
         "exec",
         "The token or the session is refused. With credentials, the command's own exit code; 126 or 127 if it cannot be run.",
