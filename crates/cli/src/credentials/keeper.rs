@@ -223,7 +223,7 @@ mod tests {
             match &event {
                 Event::Renewed => assert!(held && keeper.status().failure.is_none()),
                 Event::Failed(..) => {
-                    assert_eq!(keeper.status().failure.map(|failed| failed.why), Some("no".to_owned()))
+                    assert_eq!(keeper.status().failure.map(|failed| failed.why), Some("no".to_owned()));
                 }
                 Event::Ended => assert!(!held && keeper.status().ends_at.is_none()),
             }

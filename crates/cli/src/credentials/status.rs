@@ -1,5 +1,7 @@
 //! What there is to know of things that are kept fresh, for people and for programs.
 
+use std::fmt::Write as _;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -62,11 +64,8 @@ pub fn table(rows: &[Row], now: Timestamp) -> String {
         text += line;
         text.push('\n');
         if let Some(failed) = row.and_then(|row| row.status.failure.as_ref()) {
-            text += &format!(
-                "  {} ago: {}\n",
-                span(now.duration_since(failed.at).as_secs().max(0).unsigned_abs()),
-                failed.why
-            );
+            let ago = span(now.duration_since(failed.at).as_secs().max(0).unsigned_abs());
+            let _ = writeln!(text, "  {ago} ago: {}", failed.why);
         }
     }
     text
