@@ -50,7 +50,7 @@ impl Clock {
     }
 
     /// Moves it back.
-    pub fn set_back(&self, by: Duration) {
+    pub fn retreat(&self, by: Duration) {
         self.step(-nanoseconds(by));
     }
 

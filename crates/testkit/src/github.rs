@@ -49,7 +49,7 @@ impl GitHub {
     /// # Panics
     /// If it cannot.
     pub fn start() -> Self {
-        let lifetime = Duration::from_secs(300);
+        let lifetime = Duration::from_mins(5);
         let state = Arc::new(Mutex::new(State { failures: VecDeque::new(), requests: 0, lifetime }));
         let shared = Arc::clone(&state);
         let server = Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), move |request| {

@@ -33,7 +33,7 @@ use self::book::Book;
 use self::hook::Hook;
 use self::keeping::Keeping;
 use self::plan::{Plan, Profile};
-use self::target::{Done, Parts, Target};
+use self::target::{Done, Parts, Seen, Target};
 use crate::commands::Ending;
 use crate::credentials::cache::Failed;
 use crate::credentials::fresh::Moment;
@@ -164,7 +164,7 @@ impl Daemon {
             self.failed_to(&path, &why, ended);
         }
         // One that is no longer named, and not there.
-        self.targets.retain(|_, target| !target.parts.is_empty() || target.is_busy() || target.seen != Some(None));
+        self.targets.retain(|_, target| !target.parts.is_empty() || target.is_busy() || target.seen != Seen::Nothing);
         self.start_hooks();
         if !self.ready && self.targets.values().all(|target| target.is_good(now)) {
             self.ready = true;
@@ -282,7 +282,7 @@ impl Daemon {
             plan.files.entry(path).or_default();
         }
         for (path, target) in &mut self.targets {
-            target.seen = None;
+            target.seen = Seen::Unknown;
             target.parts = plan.files.remove(path).unwrap_or_default();
         }
         self.targets.extend(plan.files.into_iter().map(|(path, parts)| (path, Target::new(parts))));
@@ -323,7 +323,7 @@ impl Daemon {
 
     /// Everything was tried.
     fn is_done(&self) -> bool {
-        let tried = |target: &Target| target.seen.is_some() || target.failure().is_some();
+        let tried = |target: &Target| target.seen != Seen::Unknown || target.failure().is_some();
         self.keeping.iter().all(Keeping::is_tried)
             && self.targets.values().all(|target| tried(target) && !target.is_busy())
             && self.due.is_empty()

@@ -27,8 +27,7 @@ pub(super) type Parts = BTreeMap<String, Fresh<Text>>;
 pub(super) struct Target {
     /// What is to stand there; nothing, if it is no longer named.
     pub(super) parts: Vec<Part>,
-    /// The hash of what stands there, once somebody has looked.
-    pub(super) seen: Option<Option<String>>,
+    pub(super) seen: Seen,
     /// What stands there.
     pub(super) there: Parts,
     /// Since when a thread is at work, and whether it takes the file away.
@@ -49,6 +48,17 @@ struct Trouble {
     pause: SignedDuration,
 }
 
+/// What stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nobody has looked.
+    Unknown,
+    /// No file, or none of ours.
+    Nothing,
+    /// What has this hash.
+    Ours(String),
+}
+
 /// What is to be done.
 pub(super) enum Work {
     /// See what stands there.
@@ -62,7 +72,7 @@ pub(super) enum Work {
 /// What was done.
 pub(super) enum Done {
     /// This stands there.
-    Looked(Option<String>, Parts),
+    Looked(Seen, Parts),
     /// This was written.
     Written(String, Parts),
     /// Nothing stands there any more.
@@ -72,7 +82,7 @@ pub(super) enum Done {
 impl Target {
     /// Nobody has looked yet.
     pub(super) fn new(parts: Vec<Part>) -> Self {
-        Self { parts, seen: None, there: Parts::new(), busy: None, failed: None }
+        Self { parts, seen: Seen::Unknown, there: Parts::new(), busy: None, failed: None }
     }
 
     /// The part that is still good.
@@ -119,15 +129,18 @@ impl Target {
         if self.failed.as_ref().is_some_and(paused) {
             return Ok(None);
         }
-        let Some(seen) = &self.seen else { return Ok(Some(Work::Look)) };
+        if self.seen == Seen::Unknown {
+            return Ok(Some(if self.parts.is_empty() { Work::Remove } else { Work::Look }));
+        }
         let parts = wanted()?;
         if parts.is_empty() {
-            return Ok(seen.is_some().then_some(Work::Remove));
+            return Ok((self.seen != Seen::Nothing).then_some(Work::Remove));
         }
         // In the order of the plan, which is that of the profiles' names.
         let keys: Vec<String> = self.parts.iter().map(|part| part.form.key()).collect();
         let text = content::file(keys.iter().filter_map(|key| Some((key, &parts.get(key)?.value))));
-        Ok((seen.as_ref() != Some(&file::hash(text.as_bytes()))).then_some(Work::Write(text, parts)))
+        let same = self.seen == Seen::Ours(file::hash(text.as_bytes()));
+        Ok((!same).then_some(Work::Write(text, parts)))
     }
 
     /// A thread is at this from now on.
@@ -150,8 +163,8 @@ impl Target {
         }
         let (seen, there, written) = match done {
             Done::Looked(seen, there) => (seen, there, false),
-            Done::Written(seen, there) => (Some(seen), there, true),
-            Done::Removed => (None, Parts::new(), false),
+            Done::Written(hash, there) => (Seen::Ours(hash), there, true),
+            Done::Removed => (Seen::Nothing, Parts::new(), false),
         };
         let is_new = |part: &&Part| {
             let (key, text) =
@@ -159,7 +172,7 @@ impl Target {
             written && text(&there, &key) != text(&self.there, &key)
         };
         let new = self.parts.iter().filter(is_new).map(|part| part.profile.clone()).collect();
-        (self.seen, self.there) = (Some(seen), there);
+        (self.seen, self.there) = (seen, there);
         new
     }
 
@@ -170,8 +183,8 @@ impl Target {
             self.busy = None;
         }
         // Whatever stands there, it is not ours.
-        if why.is::<Foreign>() {
-            (self.seen, self.there) = (self.seen.as_ref().map(|_| None), Parts::new());
+        if why.is::<Foreign>() && (self.seen != Seen::Unknown || self.parts.is_empty()) {
+            (self.seen, self.there) = (Seen::Nothing, Parts::new());
         }
         let since = Moment::now();
         let times = self.failed.as_ref().map_or(0, |trouble| trouble.times);
@@ -190,7 +203,7 @@ impl Work {
             Self::Look => {
                 book.tidy(path.parent().context("a file is in a folder")?);
                 let Some((content, text)) = file::look(book, path)? else {
-                    return Ok(Done::Looked(None, Parts::new()));
+                    return Ok(Done::Looked(Seen::Nothing, Parts::new()));
                 };
                 let texts = content::parts(&text, content.ends_at.keys());
                 // Of what was written by a clock that is ahead of this one, nobody knows how long it is good.
@@ -202,7 +215,7 @@ impl Work {
                     let life = life(&key);
                     (key, Fresh::new(text, now, life, 0.0))
                 });
-                Ok(Done::Looked(Some(content.hash.clone()), parts.collect()))
+                Ok(Done::Looked(Seen::Ours(content.hash.clone()), parts.collect()))
             }
             Self::Write(text, parts) => {
                 let ends_at = parts.iter().map(|(key, part)| (key.clone(), part.end(now))).collect();

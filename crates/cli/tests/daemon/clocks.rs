@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testkit::clock::Clock;
 
-use crate::running::{Files, until};
+use crate::running::{Files, Running, until};
 use crate::world::{key_of_warned, run};
 
 #[test]
@@ -15,10 +15,10 @@ fn a_clock_that_steps_forwards_ends_what_is_over_at_once_and_one_that_steps_back
     let clock = Clock::start();
     // Within what an issuer takes for its own clock: nobody but us knows that it is wrong.
     clock.advance(Duration::from_secs(30));
-    let daemon = files.begin(files.command(&[]).envs(clock.environment()));
+    let daemon = Running::begin(files.command(&[]).envs(clock.environment()));
     let first = until("the file", || files.key("env"));
     // Nobody knows how old it is now, so there is a new one, and none is missed.
-    clock.set_back(Duration::from_secs(30));
+    clock.retreat(Duration::from_secs(30));
     let second = until("a renewal", || {
         let key = files.key("env").expect("it stays until it is replaced");
         (key != first).then_some(key)
@@ -31,7 +31,7 @@ fn a_clock_that_steps_forwards_ends_what_is_over_at_once_and_one_that_steps_back
     daemon.wait_until_said("and this machine's clock says ");
     let why = until("why", || files.failure("env"));
     assert!(why.contains("its credentials ended at "), "{why}");
-    clock.set_back(Duration::from_mins(4));
+    clock.retreat(Duration::from_mins(4));
     assert_ne!(until("recovery", || files.key("env")), second);
 }
 
@@ -41,11 +41,11 @@ fn what_was_written_by_a_clock_that_is_ahead_of_this_one_is_good_for_nobody_know
     files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
     let clock = Clock::start();
     clock.advance(Duration::from_mins(2));
-    let daemon = files.begin(files.command(&[]).envs(clock.environment()));
+    let daemon = Running::begin(files.command(&[]).envs(clock.environment()));
     until("the file", || files.key("env"));
     daemon.kill();
     files.sts.close();
-    let daemon = files.begin(&mut files.command(&[]));
+    let daemon = Running::begin(&mut files.command(&[]));
     daemon.wait_until_said("env removed: what stood in it has ended");
     assert!(files.names().is_empty());
 }
@@ -55,7 +55,7 @@ fn what_was_written_by_a_clock_that_is_ahead_of_this_one_is_good_for_nobody_know
 fn credentials_of_a_clock_that_is_behind_end_within_their_hour_by_that_clock_with_a_warning() {
     let files = Files::new();
     let clock = Clock::start();
-    clock.set_back(Duration::from_mins(3));
+    clock.retreat(Duration::from_mins(3));
     let ran = run(files.credentials(&[]).envs(clock.environment()));
     let key = key_of_warned(&ran);
     let told = ran.stderr.contains("this machine's clock is ") && ran.stderr.contains(" minutes behind that of STS");

@@ -37,7 +37,7 @@ fn a_disk_that_does_not_want_to_is_named_and_costs_nothing_that_is_good() {
 fn a_full_disk_leaves_the_old_file_whole_until_its_end() {
     let files = short("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
     // Whoever writes too much is told so, as on a full disk, and not ended.
-    let daemon = files.begin(&mut files.shell("trap '' XFSZ; exec \"$@\""));
+    let daemon = Running::begin(&mut files.shell("trap '' XFSZ; exec \"$@\""));
     files.wait_until_good();
     let before = files.read("env");
     limit(&daemon, "64:unlimited");
@@ -59,7 +59,7 @@ fn a_folder_that_is_gone_or_read_only_is_named_and_written_to_when_it_is_back() 
     // Root may write everywhere, unless it may not.
     let drop_capabilities = "exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
     let root = rustix::process::geteuid().is_root();
-    let daemon = files.begin(&mut files.shell(if root { drop_capabilities } else { "exec \"$@\"" }));
+    let daemon = Running::begin(&mut files.shell(if root { drop_capabilities } else { "exec \"$@\"" }));
     files.wait_until_good();
     let folder = files.home().join("run");
     let permit = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
@@ -89,7 +89,7 @@ fn what_is_no_file_is_neither_replaced_nor_waited_for() {
     let daemon = files.start();
     let path = files.at("env");
     for make in [(|path| fs::create_dir(path).unwrap()) as fn(&Path), |path| {
-        assert!(Command::new("mkfifo").arg(path).status().unwrap().success())
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
     }] {
         let before = daemon.count("it is no file: move it away");
         fs::remove_file(&path).unwrap();

@@ -20,7 +20,7 @@ fn each_file_is_what_its_readers_take_and_for_its_owner_alone_whatever_the_umask
     for umask in ["000", "777"] {
         let files = Files::new();
         files.tables(ALL);
-        let daemon = files.begin(&mut files.shell(&format!("umask {umask}; exec \"$@\"")));
+        let daemon = Running::begin(&mut files.shell(&format!("umask {umask}; exec \"$@\"")));
         files.wait_until_good();
         assert_eq!(files.names(), NAMES);
         for path in NAMES.map(|name| files.at(name)).into_iter().chain([files.state()]) {
@@ -64,7 +64,7 @@ fn profiles_share_a_credentials_file_and_no_failure() {
          [daemon.github]\nwrite_credentials_file = 'RUN/credentials'\nwrite_credentials_section = 'jobs'\n",
     );
     files.github.fail(&[401; 1]);
-    let daemon = files.begin(&mut files.command(&[]));
+    let daemon = Running::begin(&mut files.command(&[]));
     until("the first section", || files.key("credentials"));
     files.wait_until_good();
     let text = files.read("credentials").unwrap();
@@ -84,7 +84,7 @@ fn what_it_did_not_write_is_left_alone_and_the_others_go_on() {
     fs::write(&env, "MINE=1\n").unwrap();
     symlink(files.at("elsewhere"), &json).unwrap();
     fs::create_dir(&token).unwrap();
-    let daemon = files.begin(&mut files.command(&[]));
+    let daemon = Running::begin(&mut files.command(&[]));
     for (name, why) in [
         ("env", "it is not what `countersign daemon` wrote there, so it is left alone: move it away"),
         ("json", "it is a link, which is not followed"),
@@ -126,8 +126,10 @@ fn a_file_that_somebody_else_replaces_is_theirs_from_then_on_even_when_it_would_
     daemon.kill();
     files.sts.open();
     files.tables("[daemon.deploy]\nwrite_json_file = 'RUN/json'\n");
-    let _daemon = files.start();
-    assert_eq!(files.names(), ["env", "json"]);
+    let daemon = files.start();
+    daemon.wait_until_said("env: it is not what `countersign daemon` wrote there");
+    until("it is forgotten", || (!fs::read_to_string(files.state()).unwrap().contains("run/env")).then_some(()));
+    assert_eq!((files.names(), files.status().0), (vec!["env".to_owned(), "json".to_owned()], Some(0)));
 }
 
 #[test]
@@ -137,7 +139,7 @@ fn a_folder_where_others_could_put_another_file_is_refused() {
     let folder = files.home().join("run");
     for open in [0o777, 0o770] {
         fs::set_permissions(&folder, fs::Permissions::from_mode(open)).unwrap();
-        let _daemon = files.begin(&mut files.command(&[]));
+        let _daemon = Running::begin(&mut files.command(&[]));
         let mode = format!("(mode {open:o}, ");
         let said = until("why", || files.failure("env").filter(|said| said.contains(&mode)));
         assert!(said.contains(&format!("others may write to the folder {}", folder.display())), "{said}");
@@ -148,7 +150,7 @@ fn a_folder_where_others_could_put_another_file_is_refused() {
     }
     // As /tmp is.
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).unwrap();
-    let _daemon = files.begin(&mut files.command(&[]));
+    let _daemon = Running::begin(&mut files.command(&[]));
     until("the file", || files.key("env"));
     fs::create_dir(folder.join("none")).unwrap();
     files.wait_until_good();
@@ -170,7 +172,7 @@ fn good_files_outlive_the_daemon_and_a_start_without_anybody_to_ask_until_their_
     assert_eq!(files.status().0, Some(2), "nobody keeps them fresh");
 
     files.sts.close();
-    let daemon = files.begin(&mut files.command(&[]));
+    let daemon = Running::begin(&mut files.command(&[]));
     until("an attempt", || files.failure("credentials"));
     if Timestamp::now() + jiff::SignedDuration::from_secs(4) < end {
         assert_eq!((files.read("credentials"), files.status().0), (before, Some(0)), "{}", daemon.said());
@@ -189,14 +191,14 @@ fn what_ended_while_no_daemon_ran_is_taken_away_at_the_start() {
     let files = Files::new();
     files.sts.lifetime(Duration::from_secs(3));
     files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
-    let daemon = files.begin(&mut files.command(&[]));
+    let daemon = Running::begin(&mut files.command(&[]));
     let key = until("the file", || files.key("env"));
     daemon.kill();
     let end = files.sts.session(&key).unwrap().expires;
     until("its end", || (Timestamp::now().as_second() > end).then_some(()));
     if files.key("env").is_some() {
         files.sts.close();
-        let daemon = files.begin(&mut files.command(&[]));
+        let daemon = Running::begin(&mut files.command(&[]));
         daemon.wait_until_said("env removed: what stood in it has ended");
         assert!(files.names().is_empty());
     }
@@ -243,7 +245,9 @@ fn two_daemons_of_one_configuration_do_not_run() {
         .map(|_| files.command(&["--status"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
         .collect();
     let daemon = files.start();
-    asking.iter_mut().for_each(|child| drop(child.wait()));
+    for child in &mut asking {
+        child.wait().unwrap();
+    }
     drop(daemon);
 }
 

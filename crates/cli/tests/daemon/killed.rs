@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testkit::sts::Fault;
 
-use crate::running::{Files, until};
+use crate::running::{Files, Running, until};
 
 #[test]
 fn killed_at_any_moment_it_leaves_whole_files_that_it_knows_again_and_nothing_beside_them() {
@@ -28,7 +28,7 @@ fn killed_at_any_moment_it_leaves_whole_files_that_it_knows_again_and_nothing_be
     for moment in 0..40_u64 {
         // In the middle of a write half of the time, which begins with an answer.
         let before = files.asked();
-        let daemon = files.begin(&mut files.command(&[]));
+        let daemon = Running::begin(&mut files.command(&[]));
         until("an answer", || (files.asked() > before).then_some(()));
         std::thread::sleep(Duration::from_millis(moment % 20 * 3));
         daemon.kill();
@@ -38,7 +38,7 @@ fn killed_at_any_moment_it_leaves_whole_files_that_it_knows_again_and_nothing_be
     // Nothing is foreign, with nobody to ask, and nothing is left over.
     files.sts.fail(Fault::Silent);
     files.github.fail(&[503; 1000]);
-    let daemon = files.begin(&mut files.command(&[]));
+    let daemon = Running::begin(&mut files.command(&[]));
     until("all looked at", || (files.status().0 == Some(0)).then_some(()));
     files.sts.heal();
     let (_, said) = daemon.stop();

@@ -14,7 +14,7 @@ use testkit::github;
 use testkit::sts::Outcome;
 use testkit::tools::python;
 
-use crate::running::{Files, claims, until};
+use crate::running::{Files, Running, claims, until};
 use crate::world::{ran, run};
 
 /// So many tokens and sessions are seen by each reader: five renewals, and what was there before.
@@ -110,7 +110,7 @@ fn the_aws_cli_and_boto3_work_on_over_five_renewals_of_a_token_file_and_of_a_cre
     files.sts.lifetime(lifetime);
     files.github.lifetime(lifetime);
     let before = (files.asked(), files.sts.consumed().len(), files.github.requests());
-    let daemon = files.begin(&mut files.command(&[]));
+    let daemon = Running::begin(&mut files.command(&[]));
     until("both files anew", || (files.github.requests() > before.2 && daemon.count(" written") >= 2).then_some(()));
 
     let programs = [(BOTO3, by_file()), (LONG, by_token())].map(|(program, command)| {

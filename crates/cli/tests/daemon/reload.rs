@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::running::{Files, until};
+use crate::running::{Files, Running, until};
 
 #[test]
 fn a_changed_configuration_is_followed_and_what_did_not_change_is_held() {
@@ -83,7 +83,7 @@ fn a_hook_runs_when_all_files_of_its_profile_are_there_and_learns_no_secret() {
     table(&script.replace("SEEN", &seen.display().to_string()));
     let mut command = files.command(&[]);
     command.env("COUNTERSIGN_OAUTH_CLIENT_SECRET", "s3cret").env("NOTIFY_SOCKET", "/nowhere");
-    let daemon = files.begin(&mut command);
+    let daemon = Running::begin(&mut command);
     let text = until("the hook", || fs::read_to_string(&seen).ok().filter(|text| text.contains("done\n")));
     let variables: Vec<&str> = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     for name in [

@@ -79,14 +79,9 @@ impl Files {
 
     /// A daemon that has written all of its files.
     pub(crate) fn start(&self) -> Running {
-        let daemon = self.begin(&mut self.command(&[]));
+        let daemon = Running::begin(&mut self.command(&[]));
         self.wait_until_good();
         daemon
-    }
-
-    /// One that has been started.
-    pub(crate) fn begin(&self, command: &mut Command) -> Running {
-        Running::start(command)
     }
 
     /// `--status --json`, and its exit code.
@@ -116,8 +111,8 @@ impl Files {
     /// The access key id of a file of any form but a token's.
     pub(crate) fn key(&self, name: &str) -> Option<String> {
         let text = self.read(name)?;
-        let place = text.find("ASIA")?;
-        Some(text[place..].chars().take_while(char::is_ascii_alphanumeric).collect())
+        let (_, rest) = text.split_once("ASIA")?;
+        Some("ASIA".to_owned() + rest.split(|letter: char| !letter.is_ascii_alphanumeric()).next()?)
     }
 
     /// The names in the folder.
@@ -142,7 +137,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    /// One that has been started.
+    pub(crate) fn begin(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
         let (said, pipe) = (Arc::<Mutex<String>>::default(), child.stderr.take().unwrap());
         let sink = Arc::clone(&said);
@@ -186,7 +182,7 @@ impl Running {
     /// Waits for its end.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
-        let _ = until("its last line", || (Arc::strong_count(&self.said) == 1).then_some(()));
+        until("its last line", || (Arc::strong_count(&self.said) == 1).then_some(()));
         (code, self.said())
     }
 

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use countersign::commands::Cli;
 use testkit::tools::workspace_root;
 
-use crate::running::{Files, until};
+use crate::running::{Files, Running, until};
 
 /// A service manager, as far as it listens.
 struct Manager {
@@ -56,7 +56,7 @@ fn it_is_ready_when_all_files_are_there_and_says_what_it_waits_for_until_then() 
     let manager = Manager::listen(UnixDatagram::bind(&path).unwrap(), path.display().to_string());
     let mut command = files.command(&[]);
     command.env("NOTIFY_SOCKET", &manager.name).env("WATCHDOG_USEC", "300000000");
-    let daemon = files.begin(&mut command);
+    let daemon = Running::begin(&mut command);
     let status = until("what it waits for", || {
         manager.heard().into_iter().find(|message| message.contains("STATUS=1 of 2 are good; deploy: "))
     });
@@ -89,7 +89,7 @@ fn it_beats_for_as_long_as_it_runs_and_not_when_it_is_stuck_and_a_name_is_as_goo
     let manager = Manager::listen(socket, format!("@{name}"));
     let mut command = files.command(&[]);
     command.env("NOTIFY_SOCKET", &manager.name).env("WATCHDOG_USEC", "600000");
-    let daemon = files.begin(&mut command);
+    let daemon = Running::begin(&mut command);
     manager.wait_for("WATCHDOG=1", 5);
     daemon.signal("STOP");
     // What was sent before it stood still.
@@ -102,7 +102,7 @@ fn it_beats_for_as_long_as_it_runs_and_not_when_it_is_stuck_and_a_name_is_as_goo
     // Another process's watchdog is not ours.
     drop(daemon);
     let before = manager.count("WATCHDOG=1");
-    let _daemon = files.begin(command.env("WATCHDOG_PID", "1"));
+    let _daemon = Running::begin(command.env("WATCHDOG_PID", "1"));
     manager.wait_for("READY=1", 2);
     assert_eq!(manager.count("WATCHDOG=1"), before);
 }
