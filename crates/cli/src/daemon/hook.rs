@@ -98,7 +98,7 @@ mod tests {
         let number = std::fs::read_to_string(number).unwrap();
         let began = Instant::now();
         // It may be there for a while, as one that nobody has waited for yet.
-        let gone = |stat: std::io::Result<String>| stat.map_or(true, |stat| stat.contains(") Z "));
+        let gone = |stat: io::Result<String>| stat.map_or(true, |stat| stat.contains(") Z "));
         while !gone(std::fs::read_to_string(format!("/proc/{}/stat", number.trim()))) {
             assert!(began.elapsed() < Duration::from_mins(1), "{number} runs on");
             tokio::time::sleep(LOOK).await;

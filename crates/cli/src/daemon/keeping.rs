@@ -89,7 +89,7 @@ impl Keeping {
     }
 }
 
-/// Wait for what happens next to any of them. Dropping the wait loses nothing.
+/// Wait for what happens next to any of them; there is one at least. Dropping the wait loses nothing.
 pub(super) async fn next(all: &mut [Keeping]) -> (Who, Event) {
     select_all(all.iter_mut().map(|keeping| Box::pin(keeping.next()))).await.0
 }

@@ -1,7 +1,7 @@
 //! `countersign daemon`: tokens and credentials in files that are never older than they may be.
 //!
 //! **Owns** the loop: each profile's token and session have a [`Keeper`](crate::credentials::keeper::Keeper), each file a
-//! [`Target`], and after whatever happens, every file is held against what it should be: what is new is written, what has ended
+//! target, and after whatever happens, every file is held against what it should be: what is new is written, what has ended
 //! is taken away, what failed is tried again. **Refuses** to wait for a disk or a command: those have threads and tasks of their
 //! own, so that the watchdog sees a loop that is stuck, and no other.
 //!

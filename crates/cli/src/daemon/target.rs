@@ -23,7 +23,6 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 pub(super) type Parts = BTreeMap<String, Fresh<Text>>;
 
 /// The file.
-#[derive(Debug)]
 pub(super) struct Target {
     /// What is to stand there; nothing, if it is no longer named.
     pub(super) parts: Vec<Part>,

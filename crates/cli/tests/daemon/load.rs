@@ -105,7 +105,7 @@ fn the_aws_cli_and_boto3_work_on_over_five_renewals_of_a_token_file_and_of_a_cre
         assert_eq!(ran.code, Some(0), "{ran:?}");
     };
     call(by_file());
-    let lifetime = (began.elapsed() * 6).clamp(LIFETIME[0], LIFETIME[1]);
+    let lifetime = (began.elapsed() * 4).clamp(LIFETIME[0], LIFETIME[1]);
     drop(warm);
     files.sts.lifetime(lifetime);
     files.github.lifetime(lifetime);
