@@ -67,6 +67,11 @@ impl Keeping {
         }
     }
 
+    /// It is kept for this profile.
+    pub(super) fn is_of(&self, profile: &str) -> bool {
+        self.who.profile == profile
+    }
+
     /// It was asked for, with whatever success.
     pub(super) fn is_tried(&self) -> bool {
         let status = self.status();

@@ -207,9 +207,10 @@ impl Daemon {
     /// A profile's hook runs when all of its files have been tried.
     fn start_hooks(&mut self) {
         let idle = |name: &String| {
-            let mut mine =
-                self.targets.values().filter(|target| target.parts.iter().any(|part| part.profile == **name));
-            !self.running.contains(name) && mine.all(|target| !target.is_busy())
+            let of = |target: &&Target| target.parts.iter().any(|part| part.profile == **name);
+            !self.running.contains(name)
+                && self.keeping.iter().all(|keeping| !keeping.is_of(name) || keeping.is_tried())
+                && self.targets.values().filter(of).all(|target| !target.is_busy())
         };
         let due: Vec<String> = self.due.iter().filter(|name| idle(name)).cloned().collect();
         for name in due {

@@ -9,23 +9,16 @@ use crate::running::{Files, Running, side_by_side, until};
 
 const TABLES: &str = "[daemon.deploy]\nwrite_env_file = 'RUN/env'\nwrite_token_file = 'RUN/token'\n\
                       [daemon.github]\nwrite_json_file = 'RUN/json'\n";
-const LIFETIME: Duration = Duration::from_secs(6);
+const LIFETIME: Duration = Duration::from_secs(8);
 
 /// Once somebody is spoiled, the file stays for as long as it is good, and no longer; log and status say who it was; and all is well
 /// again by itself.
-fn spoiled(files: &Files, daemon: &Running, name: &str, culprit: &str, heal: impl Fn()) {
+fn spoiled(files: &Files, daemon: &Running, name: &str, culprit: &str, spoil: impl Fn(), heal: impl Fn()) {
+    until("the file", || files.key(name));
     let removed = format!("{name} removed: what stood in it has ended");
     let before = daemon.count(&removed);
-    let mut last = String::new();
-    until("no file", || {
-        match files.key(name) {
-            Some(key) => last = key,
-            None => return Some(()),
-        }
-        None
-    });
-    let (end, now) = (files.sts.session(&last).unwrap().expires, jiff::Timestamp::now());
-    assert!(now.as_second() <= end, "removed at {now}, {last} had ended at {end}");
+    spoil();
+    until("no file", || files.none_that_has_ended(name).is_none().then_some(()));
     until("a word", || (daemon.count(&removed) > before).then_some(()));
     until("why", || files.failure(name).filter(|why| why.contains(culprit)));
     assert!(daemon.said().contains(culprit), "{}", daemon.said());
@@ -62,12 +55,9 @@ fn sts_gone_silent_or_talking_nonsense_costs_nothing_that_is_good_and_is_named()
     let daemon = files.start();
     let endpoint = files.sts.endpoint();
     let heal = || files.sts.heal();
-    files.sts.close();
-    spoiled(&files, &daemon, "env", &endpoint, || files.sts.open());
-    files.sts.fail(Fault::Nonsense);
-    spoiled(&files, &daemon, "env", &endpoint, heal);
-    files.sts.fail(Fault::Throttled);
-    spoiled(&files, &daemon, "json", "Throttling", heal);
+    spoiled(&files, &daemon, "env", &endpoint, || files.sts.close(), || files.sts.open());
+    spoiled(&files, &daemon, "env", &endpoint, || files.sts.fail(Fault::Nonsense), heal);
+    spoiled(&files, &daemon, "json", "Throttling", || files.sts.fail(Fault::Throttled), heal);
     // The token is none of STS's.
     assert!(files.read("token").is_some() && files.failure("token").is_none());
 }
@@ -96,19 +86,19 @@ fn the_issuer_gone_slow_or_talking_nonsense_is_named_and_so_is_the_runner_of_a_j
     let daemon = files.start();
     let heal = || front.pass_everything();
     let token = files.read("token").unwrap();
-    front.answer("POST /token", Canned::json(503, &"{}"));
-    spoiled(&files, &daemon, "env", &format!("{}/token", front.origin()), heal);
-    front.answer("POST /token", Canned { status: 200, body: "<html>".to_owned(), ..Canned::default() });
-    spoiled(&files, &daemon, "env", "answered 200 without a token", heal);
-    front.answer("POST /token", Canned { status: 200, after: Duration::from_mins(5), ..Canned::default() });
+    let answer = |canned: Canned| front.answer("POST /token", canned);
+    let place = format!("{}/token", front.origin());
+    spoiled(&files, &daemon, "env", &place, || answer(Canned::json(503, &"{}")), heal);
+    let nonsense = || answer(Canned { status: 200, body: "<html>".to_owned(), ..Canned::default() });
+    spoiled(&files, &daemon, "env", "answered 200 without a token", nonsense, heal);
+    answer(Canned { status: 200, after: Duration::from_mins(5), ..Canned::default() });
     until("no file", || files.key("env").is_none().then_some(()));
     front.pass_everything();
     // The attempt that is under way has its own patience.
     until("recovery", || files.key("env"));
     assert_eq!(files.read("token").unwrap(), token, "it was not due");
 
-    files.github.fail(&[503; 100]);
-    spoiled(&files, &daemon, "json", "503", || files.github.heal());
+    spoiled(&files, &daemon, "json", "503", || files.github.fail(&[503; 100]), || files.github.heal());
 }
 
 fn keys_that_sts_cannot_get_are_the_issuers_fault_and_pass() {
@@ -117,6 +107,7 @@ fn keys_that_sts_cannot_get_are_the_issuers_fault_and_pass() {
     files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
     let daemon = files.start();
     let front = Front::start();
-    files.provider(crate::world::ACCOUNT, crate::world::ISSUER, crate::world::AUDIENCE, &front.origin());
-    spoiled(&files, &daemon, "env", "Couldn't retrieve verification key", || front.lead_to(files.issuer.origin()));
+    let spoil = || files.provider(crate::world::ACCOUNT, crate::world::ISSUER, crate::world::AUDIENCE, &front.origin());
+    let heal = || front.lead_to(files.issuer.origin());
+    spoiled(&files, &daemon, "env", "Couldn't retrieve verification key", spoil, heal);
 }

@@ -115,6 +115,15 @@ impl Files {
         Some("ASIA".to_owned() + rest.split(|letter: char| !letter.is_ascii_alphanumeric()).next()?)
     }
 
+    /// The same, of credentials that had not ended when the file was read.
+    pub(crate) fn none_that_has_ended(&self, name: &str) -> Option<String> {
+        let now = jiff::Timestamp::now().as_second();
+        let key = self.key(name)?;
+        let end = self.sts.session(&key).expect("STS gave it").expires;
+        assert!(now < end, "read at {now}: {key} had ended at {end}");
+        Some(key)
+    }
+
     /// The names in the folder.
     pub(crate) fn names(&self) -> Vec<String> {
         let files = fs::read_dir(self.home().join("run")).unwrap();
