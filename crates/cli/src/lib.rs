@@ -10,6 +10,7 @@ pub mod clock;
 pub mod commands;
 pub mod configure;
 pub mod credentials;
+pub mod daemon;
 pub mod doctor;
 pub mod listen;
 pub mod out;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use countersign::commands::{
-    Cli, Command, Ending, agent, completions, configure, credentials, demo, doctor, exec, keys, manual, policy, probe,
-    serve, snowflake_sql, token, trust, verify,
+    Cli, Command, Ending, agent, completions, configure, credentials, daemon, demo, doctor, exec, keys, manual, policy,
+    probe, serve, snowflake_sql, token, trust, verify,
 };
 use countersign::doctor::no_request;
 use countersign::out;
@@ -33,6 +33,7 @@ async fn main() -> ExitCode {
         Command::Keys(command) => Box::pin(keys::run(command)).await,
         Command::Credentials(args) => Box::pin(credentials::run(*args)).await,
         Command::Exec(args) => Box::pin(exec::run(*args)).await,
+        Command::Daemon(args) => Box::pin(daemon::run(args)).await,
         Command::Agent(args) => Box::pin(agent::run(*args)).await,
         Command::Configure(args) => configure::run(*args),
         Command::Doctor(args) => Box::pin(doctor::run(*args)).await,

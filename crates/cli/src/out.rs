@@ -27,7 +27,7 @@ pub fn say(text: impl Display) {
 }
 
 /// Some of it may come from elsewhere: nothing in it commands a terminal.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().map(shown).collect()
 }

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod completions;
 pub mod configure;
 pub mod credentials;
+pub mod daemon;
 pub mod demo;
 pub mod doctor;
 pub mod exec;
@@ -54,6 +55,8 @@ pub enum Command {
     Exec(Box<exec::Args>),
     /// Serve AWS credentials from a token to every SDK on this machine, and keep them fresh
     Agent(Box<agent::Args>),
+    /// Keep tokens and AWS credentials in files fresh
+    Daemon(daemon::Args),
     /// Write a profile for AWS SDKs, and ours that it refers to, without touching what else is there
     Configure(Box<configure::Args>),
     /// Look at everything that leads to AWS credentials, and say what is wrong

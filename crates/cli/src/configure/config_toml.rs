@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike};
 
-use crate::credentials::profile;
+use crate::credentials::profile::Config;
 use crate::credentials::settings::Settings;
 
 /// The text with these settings in `[profiles.NAME]`, where `before` are.
@@ -34,9 +34,9 @@ pub(super) fn with(text: &str, path: &Path, name: &str, before: &Settings, after
         bail!(by_hand());
     }
     // What is read of it then, and only that, decides whether it is right.
-    let mut expected = profile::all(text, path)?;
-    expected.insert(name.to_owned(), after.clone());
-    if profile::all(&changed, path).ok() != Some(expected) {
+    let mut expected = Config::parse(text, path)?;
+    expected.profiles.insert(name.to_owned(), after.clone());
+    if Config::parse(&changed, path).ok() != Some(expected) {
         bail!(by_hand());
     }
     Ok(changed)
@@ -114,7 +114,7 @@ mod tests {
 
     fn written(text: &str, settings: &str) -> anyhow::Result<String> {
         let settings: Settings = toml::from_str(settings).unwrap();
-        let before = profile::all(text, Path::new(PATH))?.remove("x").unwrap_or_default();
+        let before = Config::parse(text, Path::new(PATH))?.profiles.remove("x").unwrap_or_default();
         let after = settings.over(before.clone())?;
         let changed = with(text, Path::new(PATH), "x", &before, &after)?;
         assert_eq!(with(&changed, Path::new(PATH), "x", &after, &after)?, changed);

@@ -22,9 +22,10 @@ use self::aws_config::{AwsConfig, Fault, Kind, Setting};
 use self::file::File;
 use self::questions::ask;
 pub use self::questions::confirmed;
+use crate::credentials::Failure;
+use crate::credentials::profile::{self, Config};
 use crate::credentials::settings::Settings;
 use crate::credentials::source::Source;
-use crate::credentials::{Failure, profile};
 use crate::verify::text::quoted;
 
 /// Settings of the AWS configuration that lead to other credentials, beside those that begin with `sso_`.
@@ -103,7 +104,7 @@ impl fmt::Display for Name {
 pub fn plan(said: Said, may_ask: bool) -> Result<Plan, Failure> {
     let said = Said { settings: said.settings.for_profile()?, ..said };
     let own = File::read(&profile::path()?)?;
-    let mut profiles = profile::all(&own.text, &own.path)?;
+    let mut profiles = Config::parse(&own.text, &own.path)?.profiles;
     let aws = File::read(&aws_path("AWS_CONFIG_FILE", "config")?)?;
     let keys = match aws_path("AWS_SHARED_CREDENTIALS_FILE", "credentials")? {
         // Whoever says /dev/null has none.

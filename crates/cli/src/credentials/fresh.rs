@@ -65,6 +65,11 @@ impl<T> Fresh<T> {
         Self { value, obtained, life, renew_after: life - SignedDuration::try_from_secs_f64(ahead).unwrap_or(AHEAD) }
     }
 
+    /// Another value with the same life.
+    pub fn with<U>(&self, value: U) -> Fresh<U> {
+        Fresh { value, obtained: self.obtained, life: self.life, renew_after: self.renew_after }
+    }
+
     /// What is left of it; nothing, if that is too little to use it.
     pub fn left(&self, now: Moment) -> SignedDuration {
         self.life - now.since(self.obtained)

@@ -53,7 +53,7 @@ impl Renewable for Source {
 
     async fn renew(&self) -> Result<Fresh<WebToken>, Failure> {
         let began = Moment::now();
-        let token = self.token().await?;
+        let token = self.lasting_token().await?;
         let life = life(&token, began.wall).ok_or_else(|| {
             anyhow::anyhow!(
                 "the token ended before it came, by this machine's clock ({:.0}), or says no exp",
@@ -174,8 +174,8 @@ impl<R: Renewable> Keeper<R> {
     }
 }
 
-/// After so many failures in a row; `draw` is from 0 to 1.
-fn pause(failures: u32, draw: f64) -> SignedDuration {
+/// The pause after so many failures in a row; `draw` is from 0 to 1.
+pub fn pause(failures: u32, draw: f64) -> SignedDuration {
     let [first, most] = PAUSES;
     let pause = first.saturating_mul(1 << failures.min(8)).min(most);
     pause.mul_f64(1.0 - draw / 2.0).try_into().unwrap_or(SignedDuration::ZERO)

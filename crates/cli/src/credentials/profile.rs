@@ -12,38 +12,68 @@ use serde::Deserialize;
 use super::settings::Settings;
 
 /// The file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
-    profiles: BTreeMap<String, Settings>,
+pub struct Config {
+    /// By name.
+    pub profiles: BTreeMap<String, Settings>,
+    /// What `countersign daemon` keeps fresh, by profile.
+    pub daemon: BTreeMap<String, Written>,
+}
+
+/// What is written for a profile: `[daemon.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Written {
+    /// The token itself.
+    pub write_token_file: Option<PathBuf>,
+    /// A section of a shared credentials file, in which other profiles may have sections too.
+    pub write_credentials_file: Option<PathBuf>,
+    /// The section's name; without it, the profile's.
+    pub write_credentials_section: Option<String>,
+    /// A line `NAME=value` each.
+    pub write_env_file: Option<PathBuf>,
+    /// JSON, as `credential_process` has it.
+    pub write_json_file: Option<PathBuf>,
+    /// A command that is run after each renewal, and its arguments.
+    pub hook: Option<Vec<String>>,
+}
+
+impl Config {
+    /// What this file says.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        Self::parse(&read(path).with_context(|| format!("cannot read {}", path.display()))?, path)
+    }
+
+    /// What the file says that holds this.
+    pub fn parse(text: &str, path: &Path) -> anyhow::Result<Self> {
+        toml::from_str(text).map_err(|error| {
+            let line =
+                error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
+            anyhow::anyhow!("{}:{line}: {}", path.display(), error.message().trim_end())
+        })
+    }
+
+    /// The settings of the profile `name` of the file at `path`.
+    pub fn profile(&self, name: &str, path: &Path) -> anyhow::Result<Settings> {
+        let Some(settings) = self.profiles.get(name) else {
+            let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
+            let known =
+                if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+            bail!("there is no profile {name} in {}: {known}", path.display());
+        };
+        let at_home = settings.clone().at_home(home().as_deref());
+        at_home.with_context(|| format!("profile {name} in {}", path.display()))
+    }
 }
 
 /// The settings of the profile `name`.
 pub fn find(name: &str) -> anyhow::Result<Settings> {
     let path = path()?;
-    let text = match read(&path) {
-        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::NotFound) => {
-            bail!("there is no profile {name}: {} does not exist", path.display())
-        }
-        text => text.with_context(|| format!("cannot read {}", path.display()))?,
-    };
-    let mut profiles = all(&text, &path)?;
-    let Some(settings) = profiles.remove(name) else {
-        let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
-        bail!("there is no profile {name} in {}: {known}", path.display());
-    };
-    settings.at_home(home().as_deref()).with_context(|| format!("profile {name} in {}", path.display()))
-}
-
-/// The profiles of the file, which holds this.
-pub fn all(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, Settings>> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let line =
-            error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
-        anyhow::anyhow!("{}:{line}: {}", path.display(), error.message().trim_end())
-    })?;
-    Ok(file.profiles)
+    if matches!(path.metadata(), Err(error) if error.kind() == ErrorKind::NotFound) {
+        bail!("there is no profile {name}: {} does not exist", path.display());
+    }
+    Config::read(&path)?.profile(name, &path)
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

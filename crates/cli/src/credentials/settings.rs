@@ -220,24 +220,28 @@ impl Settings {
             ("web_identity_token_file", &mut self.web_identity_token_file),
             ("oauth_client_secret_file", &mut self.oauth_client_secret_file),
         ] {
-            let Some(path) = path else { continue };
-            if let (Ok(below), Some(home)) = (path.strip_prefix("~"), home) {
-                *path = home.join(below);
-            }
-            if !path.is_absolute() {
-                bail!("{name}: write an absolute path, or one that begins with ~/, instead of {}", path.display());
+            if let Some(path) = path {
+                *path = absolute_at(home, name, path)?;
             }
         }
         Ok(self)
     }
 
+    /// The role, if it is said.
+    pub fn role(&self) -> Option<&RoleArn> {
+        self.role_arn.as_ref()
+    }
+
+    /// Where the token comes from, for whoever wants a token and no session.
+    pub fn token_source(self) -> anyhow::Result<Source> {
+        let kind = self.one_kind()?;
+        self.only_what_belongs_to(kind)?;
+        self.source(kind)
+    }
+
     /// What is asked for.
     pub fn request(self) -> anyhow::Result<Request> {
-        let Some(kind) = self.kind()? else {
-            bail!(
-                "where does the token come from? Say one of --url, --web-identity-token-file, --github, --oauth-issuer and --oauth-token-url, or name a profile that does (--profile)"
-            );
-        };
+        let kind = self.one_kind()?;
         let Some(role) = self.role_arn.clone() else {
             bail!("which role? Say --role-arn arn:aws:iam::ACCOUNT:role/NAME, or name a profile that does (--profile)");
         };
@@ -255,6 +259,12 @@ impl Settings {
             bail!("{}", faults.join("\n"));
         }
         Ok(Request { source: self.source(kind)?, session })
+    }
+
+    fn one_kind(&self) -> anyhow::Result<Kind> {
+        self.kind()?.context(
+            "where does the token come from? Say one of --url, --web-identity-token-file, --github, --oauth-issuer and --oauth-token-url, or name a profile that does (--profile)",
+        )
     }
 
     /// The one source that is named.
@@ -357,6 +367,18 @@ fn in_environment(setting: &str) -> String {
 pub fn said(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Option<String>> {
     let value = variable(name).map(OsString::into_string).transpose();
     Ok(value.map_err(|_| anyhow!("{name} is no text (UTF-8)"))?.filter(|value| !value.is_empty()))
+}
+
+/// A path of a file, which means the same in every folder. `name` is the setting's.
+pub fn absolute_at(home: Option<&Path>, name: &str, path: &Path) -> anyhow::Result<PathBuf> {
+    let path = match (path.strip_prefix("~"), home) {
+        (Ok(below), Some(home)) => home.join(below),
+        _ => path.to_owned(),
+    };
+    if !path.is_absolute() {
+        bail!("{name}: write an absolute path, or one that begins with ~/, instead of {}", path.display());
+    }
+    Ok(path)
 }
 
 /// The cache knows a file by its path, whatever the folder is in which somebody stands.

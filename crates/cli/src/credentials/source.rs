@@ -20,6 +20,7 @@ use super::Failure;
 use super::token::WebToken;
 pub use file::{FileFault, read_file};
 pub use github::endpoint as github_endpoint;
+pub use issuer::SHORTEST;
 
 /// A source of tokens. Its JSON goes into the key of the cache, so it holds names of secrets and never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -135,13 +136,21 @@ pub enum Secret {
 }
 
 impl Source {
-    /// A fresh token.
+    /// A fresh token, to be carried to STS at once.
     pub async fn token(&self) -> Result<WebToken, Failure> {
         match self {
-            Self::Issuer(issuer) => issuer.token(&issuer.signing().await?).await,
+            Self::Issuer(issuer) => issuer.token(&issuer.signing().await?, Some(SHORTEST)).await,
             Self::File(path) => file::token(path),
             Self::GitHub { audience } => github::token(audience).await,
             Self::OAuth(client) => client.token(&client.secret.read()?).await,
+        }
+    }
+
+    /// A fresh token, to be used for as long as its issuer lets it last.
+    pub async fn lasting_token(&self) -> Result<WebToken, Failure> {
+        match self {
+            Self::Issuer(issuer) => issuer.token(&issuer.signing().await?, None).await,
+            _ => self.token().await,
         }
     }
 }

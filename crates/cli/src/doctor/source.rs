@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::reach::{BUNDLE, MEND_BUNDLE};
 use super::report::{Check, Finding};
 use crate::answer::cleaned;
-use crate::credentials::source::{Endpoint, OAuth, Secret, Source, github_endpoint};
+use crate::credentials::source::{Endpoint, OAuth, SHORTEST, Secret, Source, github_endpoint};
 use crate::credentials::token::WebToken;
 use crate::credentials::{CIRCLE, Failure};
 use crate::signing::Signing;
@@ -155,7 +155,7 @@ fn described(credentials: &Credentials) -> String {
 pub(super) async fn token(source: &Source, ready: Ready) -> Result<WebToken, Failure> {
     match (source, ready) {
         (_, Ready::Read(token)) => Ok(token),
-        (Source::Issuer(issuer), Ready::Signs(signing)) => issuer.token(&signing).await,
+        (Source::Issuer(issuer), Ready::Signs(signing)) => issuer.token(&signing, Some(SHORTEST)).await,
         (Source::OAuth(client), Ready::Knows(secret)) => client.token(&secret).await,
         _ => source.token().await,
     }

@@ -15,18 +15,20 @@ pub struct Row {
 }
 
 /// The commands that look for AWS credentials, as every AWS SDK does.
-const SIGN: &[&str] = &["token", "credentials", "exec", "agent", "doctor", "probe", "keys"];
+const SIGN: &[&str] = &["token", "credentials", "exec", "agent", "daemon", "doctor", "probe", "keys"];
 /// The commands that ask another machine.
-const ASK: &[&str] = &["token", "verify", "credentials", "exec", "agent", "doctor", "probe", "keys"];
+const ASK: &[&str] = &["token", "verify", "credentials", "exec", "agent", "daemon", "doctor", "probe", "keys"];
 /// The commands that trade a token for AWS credentials.
-const TRADE: &[&str] = &["credentials", "exec", "agent", "doctor"];
+const TRADE: &[&str] = &["credentials", "exec", "agent", "daemon", "doctor"];
 /// Those of them that keep what they got.
 const KEEP: &[&str] = &["credentials", "exec"];
 
 /// The commands that read the files of the AWS configuration.
-const READ: &[&str] = &["token", "credentials", "exec", "agent", "configure", "doctor", "probe", "keys"];
+const READ: &[&str] = &["token", "credentials", "exec", "agent", "daemon", "configure", "doctor", "probe", "keys"];
 /// The commands that read profiles of ours.
-const PROFILES: &[&str] = &["credentials", "exec", "agent", "configure", "doctor"];
+const PROFILES: &[&str] = &["credentials", "exec", "agent", "daemon", "configure", "doctor"];
+/// The commands that are about one profile, whom flags and variables tell too.
+const ONE: &[&str] = &["credentials", "exec", "agent", "doctor"];
 
 /// Variables of the environment.
 pub const VARIABLES: &[Row] = &[
@@ -110,7 +112,7 @@ pub const VARIABLES: &[Row] = &[
         names: &["COUNTERSIGN_PROFILE"],
         says: "The profile, in place of --profile. Each other setting has a variable too, named as its flag is: \
                COUNTERSIGN_ROLE_ARN for --role-arn, COUNTERSIGN_POLICY_ARNS with several ARNs for --policy-arn.",
-        commands: TRADE,
+        commands: ONE,
     },
     Row {
         names: &["COUNTERSIGN_OAUTH_CLIENT_SECRET"],
@@ -131,9 +133,24 @@ pub const VARIABLES: &[Row] = &[
         commands: &["agent"],
     },
     Row {
+        names: &["STATE_DIRECTORY", "XDG_STATE_HOME"],
+        says: "Where it stands which files were written: $STATE_DIRECTORY, as systemd sets it, else $XDG_STATE_HOME/countersign, in place of ~/.local/state/countersign.",
+        commands: &["daemon"],
+    },
+    Row {
         names: &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"],
         says: "Where and how often systemd wants to be told that the service is ready and alive. It sets them.",
-        commands: &["agent"],
+        commands: &["agent", "daemon"],
+    },
+    Row {
+        names: &[
+            "COUNTERSIGN_WRITE_TOKEN_FILE",
+            "COUNTERSIGN_WRITE_CREDENTIALS_FILE",
+            "COUNTERSIGN_WRITE_ENV_FILE",
+            "COUNTERSIGN_WRITE_JSON_FILE",
+        ],
+        says: "Set for a hook, beside COUNTERSIGN_PROFILE: where the profile's files are.",
+        commands: &["daemon"],
     },
     Row {
         names: &["XDG_DATA_HOME", "HOME"],
@@ -152,6 +169,11 @@ pub const FILES: &[Row] = &[
         names: &["$XDG_RUNTIME_DIR/countersign"],
         says: "The authorization token of an agent on a port, for this user alone: agent-PORT.token. It goes with the agent.",
         commands: &["agent"],
+    },
+    Row {
+        names: &["~/.local/state/countersign"],
+        says: "What was written, and how it goes, for this user alone.",
+        commands: &["daemon"],
     },
     Row {
         names: &["DIR/keyring.json"],
@@ -174,6 +196,7 @@ pub const FILES: &[Row] = &[
 /// What exit code 1 means where something more exact can be said than for all.
 const REFUSED: &[(&str, &str)] = &[
     ("probe", "At least one probe is not as expected; with --check, the file does not load."),
+    ("daemon", "With --once, somebody said no; with --status, not every file is good."),
     (
         "exec",
         "The token or the session is refused. With credentials, the command's own exit code; 126 or 127 if it cannot be run.",

@@ -9,9 +9,9 @@ use crate::client::{self, Ask};
 use crate::credentials::token::WebToken;
 use crate::signing::{Signer, Signing};
 
-/// The shortest lifetime that an issuer gives: the token is carried to STS at once, and how long the session lasts does not
-/// depend on it.
-const LIFETIME: u32 = 60;
+/// The shortest lifetime that an issuer gives. It is enough for a token that is carried to STS at once: how long the session
+/// lasts does not depend on it.
+pub const SHORTEST: u32 = 60;
 /// For AWS credentials to sign with. The SDK waits for ever for some who give them: a program, or an STS that says nothing.
 const PATIENCE: Duration = Duration::from_secs(45);
 
@@ -23,10 +23,10 @@ impl Issuer {
         within(PATIENCE, Box::pin(Signing::find(&signer, &url, self.region.as_deref()))).await
     }
 
-    /// A token for whoever signs.
-    pub async fn token(&self, signing: &Signing) -> Result<WebToken, Failure> {
+    /// A token for whoever signs, which is to last so many seconds; without it, as long as the policy lets it.
+    pub async fn token(&self, signing: &Signing, expires_in: Option<u32>) -> Result<WebToken, Failure> {
         let url = client::token_endpoint(&self.url);
-        let ask = Ask { audience: self.audience.clone(), scope: None, expires_in: Some(LIFETIME) };
+        let ask = Ask { audience: self.audience.clone(), scope: None, expires_in };
         let answer = client::ask(&url, &ask, Some(signing)).await?;
         match answer.status {
             200 => {
