@@ -72,7 +72,6 @@ pub(super) fn write(book: &Book, path: &Path, text: &Text, content: Content) -> 
     // Of a folder like /tmp (mode 1777), others cannot take away what is ours.
     let shared = is.mode() & 0o022 != 0 && is.mode() & 0o1000 == 0;
     let us = rustix::process::geteuid().as_raw();
-    ensure!(is.is_dir(), "{} is no folder", folder.display());
     ensure!(
         !shared && (is.uid() == us || is.uid() == 0),
         "others may write to the folder {} (mode {:o}, user {}), and could put another file in the place of {}: chmod go-w",

@@ -283,8 +283,7 @@ impl Daemon {
             plan.files.entry(path).or_default();
         }
         for (path, target) in &mut self.targets {
-            target.seen = Seen::Unknown;
-            target.parts = plan.files.remove(path).unwrap_or_default();
+            target.look_again(plan.files.remove(path).unwrap_or_default());
         }
         self.targets.extend(plan.files.into_iter().map(|(path, parts)| (path, Target::new(parts))));
         self.failed.retain(|name, _| plan.profiles.contains_key(name));

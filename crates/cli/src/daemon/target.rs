@@ -84,6 +84,11 @@ impl Target {
         Self { parts, seen: Seen::Unknown, there: Parts::new(), busy: None, failed: None }
     }
 
+    /// This is to stand there, and somebody has to look at once what does.
+    pub(super) fn look_again(&mut self, parts: Vec<Part>) {
+        (self.parts, self.seen, self.failed) = (parts, Seen::Unknown, None);
+    }
+
     /// The part that is still good.
     pub(super) fn good(&self, key: &str, now: Moment) -> Option<&Fresh<Text>> {
         self.there.get(key).filter(|part| !part.is_over(now))

@@ -33,6 +33,8 @@ fn a_clock_that_steps_forwards_ends_what_is_over_at_once_and_one_that_steps_back
     assert!(why.contains("its credentials ended at "), "{why}");
     clock.retreat(Duration::from_mins(4));
     assert_ne!(until("recovery", || files.key("env")), second);
+    // In an orderly way: what moves the clock tidies up then.
+    assert_eq!(daemon.stop().0, Some(0));
 }
 
 #[test]
@@ -43,7 +45,7 @@ fn what_was_written_by_a_clock_that_is_ahead_of_this_one_is_good_for_nobody_know
     clock.advance(Duration::from_mins(2));
     let daemon = Running::begin(files.command(&[]).envs(clock.environment()));
     until("the file", || files.key("env"));
-    daemon.kill();
+    assert_eq!(daemon.stop().0, Some(0));
     files.sts.close();
     let daemon = Running::begin(&mut files.command(&[]));
     daemon.wait_until_said("env removed: what stood in it has ended");

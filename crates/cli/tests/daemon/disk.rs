@@ -78,6 +78,12 @@ fn a_folder_that_is_gone_or_read_only_is_named_and_written_to_when_it_is_back() 
     until("a renewal", || (files.key("env") != key && files.key("env").is_some()).then_some(()));
     assert_eq!(mode(&files.at("env")), 0o600);
 
+    // Unless nobody can tell whose it is.
+    fs::set_permissions(files.at("env"), fs::Permissions::from_mode(0o000)).unwrap();
+    daemon.wait_until_said("env: it cannot be read, so nobody knows whose it is: Permission denied");
+    fs::set_permissions(files.at("env"), fs::Permissions::from_mode(0o600)).unwrap();
+    until("recovery", || files.failure("env").is_none().then_some(()));
+
     fs::rename(&folder, files.home().join("away")).unwrap();
     until("why", || files.failure("env").filter(|why| why.contains("No such file or directory")));
     fs::create_dir(&folder).unwrap();

@@ -108,6 +108,25 @@ fn what_it_did_not_write_is_left_alone_and_the_others_go_on() {
 }
 
 #[test]
+fn a_file_that_belongs_to_somebody_else_is_theirs_whatever_it_holds() {
+    let files = Files::new();
+    // Root gives one away, and everybody else takes one of root's.
+    let theirs = if rustix::process::geteuid().is_root() {
+        let path = files.at("theirs");
+        fs::write(&path, "").unwrap();
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        path
+    } else {
+        "/etc/passwd".into()
+    };
+    files.tables(&format!("[daemon.deploy]\nwrite_env_file = '{}'\n", theirs.display()));
+    let before = fs::read(&theirs).unwrap();
+    let ran = run(&mut files.command(&["--once"]));
+    assert!(ran.code == Some(2) && ran.stderr.contains("it belongs to somebody else, so it is left alone"), "{ran:?}");
+    assert_eq!(fs::read(&theirs).unwrap(), before);
+}
+
+#[test]
 fn a_file_that_somebody_else_replaces_is_theirs_from_then_on_even_when_it_would_end() {
     let files = Files::new();
     files.sts.lifetime(Duration::from_secs(8));
