@@ -101,8 +101,11 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     };
     // A thread of its own: nobody waits for credentials because nobody reads what is said of them.
     let log = Lines::to(std::io::stderr())?;
-    agent::run(listener, address, file, requests, log, stop).await?;
-    Ok(Ending::Done)
+    // Nor because nobody reads what is said while they are asked for.
+    out::say_by(Some(log.clone()));
+    let ended = agent::run(listener, address, file, requests, log, stop).await;
+    out::say_by(None);
+    ended.map(|()| Ending::Done)
 }
 
 /// The roles by their names.
