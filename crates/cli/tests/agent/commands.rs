@@ -150,3 +150,23 @@ fn an_agent_does_not_sign_with_what_it_hands_out() {
     until("it says so", || agent.row("deploy")["failure"]["why"].as_str().map(drop));
     assert_eq!(agent.get("/deploy").status, 503);
 }
+
+#[test]
+fn what_another_program_wrote_commands_no_terminal() {
+    let world = World::new();
+    let process = world.home().join("process");
+    write(&process, "#!/bin/sh\nprintf '\\033[2J' >&2\nexit 1\n");
+    std::fs::set_permissions(&process, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    write(
+        &world.home().join(".aws/config"),
+        &format!("[profile signer]\ncredential_process = {}\n", process.display()),
+    );
+    let agent = Agent::start(world.agent(&["--profile", "deploy", "--aws-profile", "signer"]));
+    let address = agent.address.to_string();
+    let shown = until("it is said", || {
+        let mut status = world.countersign(&["agent", "--status", "--listen", &address]);
+        let ran = run(status.env("XDG_RUNTIME_DIR", world.home().join("run")));
+        (agent.stderr().contains("[2J") && ran.stdout.contains("[2J")).then_some(ran.stdout)
+    });
+    assert!(!shown.contains('\u{1b}') && !agent.stderr().contains('\u{1b}'), "{shown:?}");
+}
