@@ -8,6 +8,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use reqwest::Url;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -72,6 +73,8 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     }
     // The parser leaves this out, as --status could not stand beside the rest.
     ensure!(!args.json, "--json goes with --status");
+    // What is in memory only lands in no core dump.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let requests = requests(args.profiles, args.settings)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
