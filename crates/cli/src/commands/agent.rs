@@ -20,6 +20,7 @@ use crate::agent::{STATUS, check_name, path};
 use crate::credentials::Request;
 use crate::credentials::output::for_shell;
 use crate::credentials::settings::Settings;
+use crate::credentials::source::{OAuth, Secret, Source};
 use crate::credentials::status::{Row, table};
 use crate::out::{self, Lines};
 use crate::{agent, client};
@@ -120,17 +121,33 @@ fn requests(profiles: Vec<String>, flags: Settings) -> anyhow::Result<Vec<(Strin
         );
     }
     if profiles.is_empty() {
-        return Ok(vec![("default".to_owned(), Which { profile: None, settings: flags }.request()?)]);
+        let request = Which { profile: None, settings: flags }.request()?;
+        check_source(&request.source)?;
+        return Ok(vec![("default".to_owned(), request)]);
     }
     let mut requests: Vec<(String, Request)> = Vec::new();
     for name in profiles {
         check_name(&name)?;
         ensure!(requests.iter().all(|(known, _)| *known != name), "--profile {name}: once is enough");
         let which = Which { profile: Some(name.clone()), settings: flags.clone() };
-        let request = which.request().with_context(|| format!("profile {name}"))?;
+        let named = || format!("profile {name}");
+        let request = which.request().with_context(named)?;
+        check_source(&request.source).with_context(named)?;
         requests.push((name, request));
     }
     Ok(requests)
+}
+
+/// Whether the next token comes from it, too. A pipe that nobody writes any more would be waited for, and the others with it.
+fn check_source(source: &Source) -> anyhow::Result<()> {
+    let file = match source {
+        Source::File(path) => path,
+        Source::OAuth(OAuth { secret: Secret::File(path), .. }) => path,
+        _ => return Ok(()),
+    };
+    let is_pipe = file.metadata().is_ok_and(|found| !found.is_file());
+    ensure!(!is_pipe, "{}: it is no file, and the agent reads it for each renewal", file.display());
+    Ok(())
 }
 
 /// For a shell: whom an SDK asks, and by what.

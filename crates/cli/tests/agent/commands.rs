@@ -19,6 +19,8 @@ fn what_makes_no_sense_is_refused_before_anything_is_done() {
     world.configure(&format!(
         "[profiles.deploy]\nurl = '{url}'\nrole_arn = '{ROLE}'\n[profiles.status]\ngithub = true\n[profiles.half]\ngithub = true\n"
     ));
+    let idp =
+        ["--role-arn", ROLE, "--audience", "x", "--oauth-token-url", "https://id.test/", "--oauth-client-id", "x"];
     let two = ["--profile", "deploy", "--profile", "half"];
     for (arguments, variables, expected) in [
         (&[][..], &[][..], "where does the token come from?"),
@@ -33,6 +35,12 @@ fn what_makes_no_sense_is_refused_before_anything_is_done() {
         (&["--status", "--profile", "deploy"], &[], "cannot be used with"),
         (&["--status", "--role-arn", ROLE], &[], "cannot be used with"),
         (&["--profile", "deploy", "--json"], &[], "--json goes with --status"),
+        (&["--web-identity-token-file", "/dev/stdin", "--role-arn", ROLE], &[], "/dev/stdin: it is no file"),
+        (
+            &[&idp[..], &["--oauth-client-secret-file", "/dev/stdin"]].concat(),
+            &[],
+            "/dev/stdin: it is no file, and the agent reads it for each renewal",
+        ),
         (
             &["--profile", "deploy", "--token-file", "/proc/self/token"],
             &[],
