@@ -140,13 +140,11 @@ fn requests(profiles: Vec<String>, flags: Settings) -> anyhow::Result<Vec<(Strin
 
 /// Whether the next token comes from it, too. A pipe that nobody writes any more would be waited for, and the others with it.
 fn check_source(source: &Source) -> anyhow::Result<()> {
-    let file = match source {
-        Source::File(path) => path,
-        Source::OAuth(OAuth { secret: Secret::File(path), .. }) => path,
-        _ => return Ok(()),
-    };
-    let is_pipe = file.metadata().is_ok_and(|found| !found.is_file());
-    ensure!(!is_pipe, "{}: it is no file, and the agent reads it for each renewal", file.display());
+    if let Source::File(path) | Source::OAuth(OAuth { secret: Secret::File(path), .. }) = source
+        && path.metadata().is_ok_and(|found| !found.is_file())
+    {
+        bail!("{}: it is no file, and the agent reads it for each renewal", path.display());
+    }
     Ok(())
 }
 

@@ -208,7 +208,7 @@ fn nobody_has_to_read_what_it_says() {
     let agent = Agent::begin(world.agent(&["--profile", "deploy"]), Some(stderr));
     let key = || agent.get("/deploy").key().map(str::to_owned);
     let first = until("there are credentials", key);
-    let filling = std::thread::spawn(move || full.write_all(&[b' '; 1 << 20]));
+    let filling = std::thread::spawn(move || full.write_all(&vec![b' '; 1 << 20]));
     // So slow that it says for whom it waits.
     front.answer("POST /token", Canned { status: 500, after: Duration::from_secs(4), ..Canned::default() });
     until("they have ended", || key().is_none().then_some(()));
