@@ -62,7 +62,7 @@ impl Role {
 
 /// What stands between the roles and whoever asks for them.
 pub(super) struct Door {
-    hosts: [String; 2],
+    host: String,
     token: Token,
     roles: Vec<Role>,
 }
@@ -99,9 +99,9 @@ impl Door {
     pub(super) fn new(address: SocketAddr, token: Token, roles: Vec<Role>) -> Self {
         // As clients write it.
         let port = if address.port() == 80 { String::new() } else { format!(":{}", address.port()) };
-        let own =
+        let host =
             if address.is_ipv6() { format!("[{}]{port}", address.ip()) } else { format!("{}{port}", address.ip()) };
-        Self { hosts: [own, format!("localhost{port}")], token, roles }
+        Self { host, token, roles }
     }
 
     pub(super) fn roles(&self) -> &[Role] {
@@ -146,8 +146,9 @@ impl Door {
         }
         // A URI with a host in it is for a proxy, and would count in place of the header.
         let host = one(HOST).filter(|_| request.uri().authority().is_none());
-        if !host.is_some_and(|host| self.hosts.iter().any(|own| own.as_bytes() == host)) {
-            return Err(Refusal::Host(self.hosts[0].clone()));
+        // Nor is it `localhost`: of its two addresses, somebody else may hold the other, and is shown the token.
+        if host != Some(self.host.as_bytes()) {
+            return Err(Refusal::Host(self.host.clone()));
         }
         if OF_BROWSERS.iter().any(|name| headers.contains_key(name)) {
             return Err(Refusal::Browser);

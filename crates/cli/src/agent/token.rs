@@ -1,9 +1,9 @@
 //! The authorization token: who may ask the agent, by a file that only they can read.
 //!
-//! **Refuses** to overwrite what no agent wrote, and to follow a link. The file is written beside and renamed: whoever reads it gets
+//! **Refuses** to overwrite what no agent wrote, or one that runs, and to follow a link. The file is written beside and renamed: whoever reads it gets
 //! a whole token, or none.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ impl Token {
     /// The one in this file, which an agent of this user wrote.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let named = || format!("cannot read the authorization token in {}", path.display());
-        let file = OpenOptions::new().read(true).custom_flags(PLAIN).open(path).with_context(named)?;
+        let file = open(path).with_context(named)?;
         let found = file.metadata().with_context(named)?;
         let mut text = Zeroizing::new(String::with_capacity(LONGEST));
         let read = found.is_file() && is_ours(&found) && file.take(LONGEST as u64).read_to_string(&mut text).is_ok();
@@ -66,6 +66,8 @@ impl Token {
 pub struct TokenFile {
     path: PathBuf,
     token: Token,
+    /// Locked for as long as the agent runs.
+    _held: File,
 }
 
 impl TokenFile {
@@ -73,7 +75,12 @@ impl TokenFile {
     pub fn write(path: PathBuf, token: Token) -> anyhow::Result<Self> {
         match path.symlink_metadata() {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            _ => drop(Token::read(&path).context("move it away, or name another file (--token-file)")?),
+            _ => {
+                Token::read(&path).context("move it away, or name another file (--token-file)")?;
+                if matches!(open(&path).map(|file| file.try_lock()), Ok(Err(TryLockError::WouldBlock))) {
+                    bail!("{}: it is that of an agent that runs: name another file (--token-file)", path.display());
+                }
+            }
         }
         let write = || {
             // Nobody else's to read from its first moment on (mode 600).
@@ -81,10 +88,12 @@ impl TokenFile {
             file.write_all(token.as_str().as_bytes())?;
             // Else, after a power failure, the name may be there and the content not.
             file.as_file().sync_all()?;
+            // Where there are no locks, nobody looks for one.
+            let _ = file.as_file().try_lock();
             file.persist(&path).map_err(|error| error.error)
         };
-        write().with_context(|| format!("cannot write the authorization token to {}", path.display()))?;
-        Ok(Self { path, token })
+        let held = write().with_context(|| format!("cannot write the authorization token to {}", path.display()))?;
+        Ok(Self { path, token, _held: held })
     }
 
     /// Where it is.
@@ -104,6 +113,10 @@ impl Drop for TokenFile {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(PLAIN).open(path)
 }
 
 fn folder(path: &Path) -> &Path {
@@ -162,14 +175,21 @@ mod tests {
     fn a_file_is_ours_alone_takes_the_place_of_the_one_before_and_goes_with_us() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
+        // Of one that was killed.
+        fs::write(&path, Token::fresh().unwrap().as_str()).unwrap();
         let first = write(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_to_string(&path).unwrap(), first.token().as_str());
-        let second = write(&path).unwrap();
+        let why = format!("{:#}", write(&path).err().unwrap());
+        assert!(why.ends_with("it is that of an agent that runs: name another file (--token-file)"), "{why}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), first.token().as_str());
         drop(first);
-        assert_eq!(fs::read_to_string(&path).unwrap(), second.token().as_str(), "it is the second's");
-        drop(second);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let second = write(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let third = write(&path).unwrap();
+        drop(second);
+        assert_eq!(fs::read_to_string(&path).unwrap(), third.token().as_str(), "it is the third's");
     }
 
     #[test]

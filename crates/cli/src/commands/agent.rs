@@ -8,6 +8,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use reqwest::Url;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -72,6 +73,8 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     }
     // The parser leaves this out, as --status could not stand beside the rest.
     ensure!(!args.json, "--json goes with --status");
+    // What is in memory only lands in no core dump.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let requests = requests(args.profiles, args.settings)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -101,8 +104,11 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     };
     // A thread of its own: nobody waits for credentials because nobody reads what is said of them.
     let log = Lines::to(std::io::stderr())?;
-    agent::run(listener, address, file, requests, log, stop).await?;
-    Ok(Ending::Done)
+    // Nor because nobody reads what is said while they are asked for.
+    out::say_by(Some(log.clone()));
+    let ended = agent::run(listener, address, file, requests, log, stop).await;
+    out::say_by(None);
+    ended.map(|()| Ending::Done)
 }
 
 /// The roles by their names.
@@ -114,14 +120,18 @@ fn requests(profiles: Vec<String>, flags: Settings) -> anyhow::Result<Vec<(Strin
         );
     }
     if profiles.is_empty() {
-        return Ok(vec![("default".to_owned(), Which { profile: None, settings: flags }.request()?)]);
+        let request = Which { profile: None, settings: flags }.request()?;
+        request.source.can_be_read_again()?;
+        return Ok(vec![("default".to_owned(), request)]);
     }
     let mut requests: Vec<(String, Request)> = Vec::new();
     for name in profiles {
         check_name(&name)?;
         ensure!(requests.iter().all(|(known, _)| *known != name), "--profile {name}: once is enough");
         let which = Which { profile: Some(name.clone()), settings: flags.clone() };
-        let request = which.request().with_context(|| format!("profile {name}"))?;
+        let named = || format!("profile {name}");
+        let request = which.request().with_context(named)?;
+        request.source.can_be_read_again().with_context(named)?;
         requests.push((name, request));
     }
     Ok(requests)

@@ -45,7 +45,12 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let plan = Plan::read(&config)?;
     let book = Book::open(place, &config)?;
-    Box::pin(Daemon::new(&config, plan, book, Lines::to(io::stderr())?).run(args.once)).await
+    let log = Lines::to(io::stderr())?;
+    // Nothing waits because nobody reads what is said.
+    out::say_by(Some(log.clone()));
+    let ended = Box::pin(Daemon::new(&config, plan, book, log).run(args.once)).await;
+    out::say_by(None);
+    ended
 }
 
 fn status(place: &Place, json: bool) -> anyhow::Result<Ending> {

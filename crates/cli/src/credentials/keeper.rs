@@ -156,7 +156,10 @@ impl<R: Renewable> Keeper<R> {
     }
 
     fn attempted(&mut self, attempt: Result<Fresh<R::Value>, Failure>) -> Event {
-        match attempt {
+        // Else it would be asked for again at once, and nobody told why there is none.
+        let ended = || anyhow::anyhow!("what came had ended, by this machine's clock ({:.0})", Timestamp::now());
+        let good = |fresh: Fresh<_>| if fresh.is_over(Moment::now()) { Err(ended().into()) } else { Ok(fresh) };
+        match attempt.and_then(good) {
             Ok(fresh) => {
                 (self.held, self.failed) = (Some(Arc::new(fresh)), None);
                 self.renewals += 1;
@@ -220,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_ends_is_said_to_have_ended_and_a_failure_is_not_the_last_word() {
-        let mut keeper = keeper(&[None, Some(400), None, None, Some(600_000)]);
+        let mut keeper = keeper(&[None, Some(4000), None, None, Some(600_000)]);
         let mut seen = Vec::new();
         while keeper.status().renewals < 2 {
             let event = keeper.next().await;
@@ -242,6 +245,14 @@ mod tests {
                 .ends_at
                 .is_some_and(|end| end < keeper.status().next_attempt_at + SignedDuration::from_hours(1))
         );
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_when_it_comes_is_a_failure() {
+        let mut keeper = keeper(&[Some(0)]);
+        let Event::Failed(why, pause) = keeper.next().await else { panic!("it was held") };
+        assert!(why.to_string().starts_with("what came had ended, by this machine's clock (2"), "{why}");
+        assert!(!pause.is_zero() && keeper.held().is_none() && keeper.status().failure.is_some());
     }
 
     #[tokio::test]

@@ -146,6 +146,16 @@ impl Source {
         }
     }
 
+    /// Whether the next token comes from it, too. A pipe that nobody writes any more would be waited for, and the others with it.
+    pub fn can_be_read_again(&self) -> anyhow::Result<()> {
+        if let Self::File(path) | Self::OAuth(OAuth { secret: Secret::File(path), .. }) = self
+            && path.metadata().is_ok_and(|found| !found.is_file())
+        {
+            anyhow::bail!("{}: it is no file, and it is read for each renewal", path.display());
+        }
+        Ok(())
+    }
+
     /// A fresh token, to be used for as long as its issuer lets it last.
     pub async fn lasting_token(&self) -> Result<WebToken, Failure> {
         match self {

@@ -68,7 +68,8 @@ pub fn table(rows: &[Row], now: Timestamp) -> String {
             let _ = writeln!(text, "  {ago} ago: {}", failed.why);
         }
     }
-    text
+    // Whoever answers in an agent's place may write what they want.
+    out::harmless(&text)
 }
 
 #[cfg(test)]

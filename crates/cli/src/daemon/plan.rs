@@ -133,6 +133,7 @@ impl Plan {
         );
         let session = sessions.then(|| settings.clone().request()).transpose()?;
         let source = settings.token_source()?;
+        source.can_be_read_again()?;
         let secret = match &source {
             Source::OAuth(OAuth { secret: Secret::Environment(name), .. }) => Some(name.clone()),
             _ => None,
@@ -220,6 +221,10 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_with_its_table() {
         for (text, expected) in [
+            (
+                "[profiles.pipe]\nweb_identity_token_file = '/dev/null'\nrole_arn = 'arn:aws:iam::444455556666:role/a'\n[daemon.pipe]\nwrite_env_file = '/e'",
+                "/dev/null: it is no file, and it is read for each renewal",
+            ),
             ("", "FILE names nothing to keep fresh: write a table [daemon.NAME]"),
             ("[daemon.c]\nwrite_env_file = '/e'", "FILE: [daemon.c]: there is no profile c in FILE: it has a, b, file"),
             ("[daemon.a]", "FILE: [daemon.a]: it writes nothing"),

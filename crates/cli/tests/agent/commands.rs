@@ -19,6 +19,8 @@ fn what_makes_no_sense_is_refused_before_anything_is_done() {
     world.configure(&format!(
         "[profiles.deploy]\nurl = '{url}'\nrole_arn = '{ROLE}'\n[profiles.status]\ngithub = true\n[profiles.half]\ngithub = true\n"
     ));
+    let idp =
+        ["--role-arn", ROLE, "--audience", "x", "--oauth-token-url", "https://id.test/", "--oauth-client-id", "x"];
     let two = ["--profile", "deploy", "--profile", "half"];
     for (arguments, variables, expected) in [
         (&[][..], &[][..], "where does the token come from?"),
@@ -33,6 +35,12 @@ fn what_makes_no_sense_is_refused_before_anything_is_done() {
         (&["--status", "--profile", "deploy"], &[], "cannot be used with"),
         (&["--status", "--role-arn", ROLE], &[], "cannot be used with"),
         (&["--profile", "deploy", "--json"], &[], "--json goes with --status"),
+        (&["--web-identity-token-file", "/dev/stdin", "--role-arn", ROLE], &[], "/dev/stdin: it is no file"),
+        (
+            &[&idp[..], &["--oauth-client-secret-file", "/dev/stdin"]].concat(),
+            &[],
+            "/dev/stdin: it is no file, and it is read for each renewal",
+        ),
         (
             &["--profile", "deploy", "--token-file", "/proc/self/token"],
             &[],
@@ -149,4 +157,24 @@ fn an_agent_does_not_sign_with_what_it_hands_out() {
     assert!(agent.stderr().contains("names this agent: it cannot sign with credentials of its own"));
     until("it says so", || agent.row("deploy")["failure"]["why"].as_str().map(drop));
     assert_eq!(agent.get("/deploy").status, 503);
+}
+
+#[test]
+fn what_another_program_wrote_commands_no_terminal() {
+    let world = World::new();
+    let process = world.home().join("process");
+    write(&process, "#!/bin/sh\nprintf '\\033[2J' >&2\nexit 1\n");
+    std::fs::set_permissions(&process, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    write(
+        &world.home().join(".aws/config"),
+        &format!("[profile signer]\ncredential_process = {}\n", process.display()),
+    );
+    let agent = Agent::start(world.agent(&["--profile", "deploy", "--aws-profile", "signer"]));
+    let address = agent.address.to_string();
+    let shown = until("it is said", || {
+        let mut status = world.countersign(&["agent", "--status", "--listen", &address]);
+        let ran = run(status.env("XDG_RUNTIME_DIR", world.home().join("run")));
+        (agent.stderr().contains("[2J") && ran.stdout.contains("[2J")).then_some(ran.stdout)
+    });
+    assert!(!shown.contains('\u{1b}') && !agent.stderr().contains('\u{1b}'), "{shown:?}");
 }

@@ -34,6 +34,9 @@ fn no_credentials_are_written_anywhere_and_the_token_is_for_one_user() {
     let folder = agent.token_file().parent().unwrap().to_path_buf();
     assert_eq!((mode(&agent.token_file()), mode(&folder)), (0o600, 0o700));
     assert!(!agent.token().contains('\n'), "it goes into a header as it is");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", agent.child.id())).unwrap();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(cores.split_whitespace().rev().nth(1), Some("0"), "{cores}");
 
     let all = files(world.home());
     assert!(all.iter().any(|(_, content)| *content == agent.token()), "it looks where files are");

@@ -1,10 +1,10 @@
 //! An agent that runs, and what a client without an SDK gets of it.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::{PipeWriter, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -79,15 +79,31 @@ impl World {
 
 impl Agent {
     /// Starts it, and waits until it listens.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::begin(command, None)
+    }
+
+    /// The same, if what it says goes elsewhere than into a file.
+    pub(crate) fn begin(mut command: Command, stderr: Option<PipeWriter>) -> Self {
         let written = tempfile::tempdir().unwrap();
         let file = |name| File::create(written.path().join(name)).unwrap();
-        let child = command.stdout(file("stdout")).stderr(file("stderr")).spawn().unwrap();
+        // What is said on the way is there before it listens.
+        let (place, line) = if stderr.is_some() {
+            ("stdout", "export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://")
+        } else {
+            ("stderr", "listening on http://")
+        };
+        let mut told = Stdio::from(file("stderr"));
+        if let Some(stderr) = stderr {
+            told = stderr.into();
+        }
+        let child = command.stdout(file("stdout")).stderr(told).spawn().unwrap();
         let mut agent = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), written };
         agent.address = until("the agent listens", || {
             let ended = agent.child.try_wait().unwrap();
             assert!(ended.is_none(), "{ended:?}: {}", agent.stderr());
-            agent.stderr().lines().find_map(|line| line.strip_prefix("listening on http://")?.parse().ok())
+            let said = fs::read_to_string(agent.written.path().join(place)).unwrap();
+            said.lines().find_map(|found| found.strip_prefix(line)?.split('/').next()?.parse().ok())
         });
         agent
     }

@@ -1,6 +1,7 @@
 //! The issuer, an identity provider and STS, each down, silent, and answering nonsense: what is held is handed out for as long as it
 //! is good, who is to blame is named, and nobody has to do anything once they are well again.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -194,4 +195,25 @@ fn trouble_from_the_start() {
         until(&way.name, || agent.get(&format!("/{}", way.name)).key().map(drop));
         assert!(agent.row(&way.name)["failure"].is_null());
     }
+}
+
+#[test]
+fn nobody_has_to_read_what_it_says() {
+    let (world, front) = (World::new(), Front::start());
+    world.sts.lifetime(Duration::from_secs(10));
+    front.lead_to(world.issuer.origin());
+    world.configure(&format!("[profiles.deploy]\nurl = '{}'\nrole_arn = '{ROLE}'\n", front.origin()));
+    let (unread, stderr) = std::io::pipe().unwrap();
+    let mut full = stderr.try_clone().unwrap();
+    let agent = Agent::begin(world.agent(&["--profile", "deploy"]), Some(stderr));
+    let key = || agent.get("/deploy").key().map(str::to_owned);
+    let first = until("there are credentials", key);
+    let filling = std::thread::spawn(move || full.write_all(&vec![b' '; 1 << 20]));
+    // So slow that it says for whom it waits.
+    front.answer("POST /token", Canned { status: 500, after: Duration::from_secs(4), ..Canned::default() });
+    until("they have ended", || key().is_none().then_some(()));
+    front.pass_everything();
+    assert_ne!(until("there are new ones", key), first);
+    drop(unread);
+    assert!(filling.join().unwrap().is_err(), "the pipe was full all the time");
 }

@@ -62,7 +62,7 @@ async fn who_has_the_token_and_is_here_gets_what_is_good() {
     let (door, tell) = door(ADDRESS, &token);
     tell.send_modify(|known| known.held = Some(lasting(600)));
     for (host, peer) in
-        [(ADDRESS, PEER), ("localhost:8911", "[::ffff:127.0.0.1]:1"), (ADDRESS, "127.9.9.9:1"), (ADDRESS, "[::1]:1")]
+        [(ADDRESS, PEER), (ADDRESS, "[::ffff:127.0.0.1]:1"), (ADDRESS, "127.9.9.9:1"), (ADDRESS, "[::1]:1")]
     {
         let (status, body) = answered(&door, request(&[("host", host), ("authorization", token.as_str())]), peer).await;
         assert_eq!(
@@ -87,7 +87,8 @@ async fn a_name_is_the_agents_own_with_the_port_as_clients_write_it() {
         ("[::1]:8911", "127.0.0.1:8911", false),
         ("127.0.0.5:8911", "127.0.0.5:8911", true),
         ("127.0.0.1:80", "127.0.0.1", true),
-        ("127.0.0.1:80", "localhost", true),
+        ("127.0.0.1:80", "localhost", false),
+        (ADDRESS, "localhost:8911", false),
         (ADDRESS, "127.0.0.1", false),
     ] {
         let (door, tell) = door(address, &token);
