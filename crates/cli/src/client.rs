@@ -77,6 +77,9 @@ pub fn bundle() -> anyhow::Result<Option<(Vec<u8>, Vec<reqwest::Certificate>)>> 
     let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) else { return Ok(None) };
     let pem = std::fs::read(&path).with_context(|| format!("AWS_CA_BUNDLE: cannot read {}", path.display()))?;
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).context("AWS_CA_BUNDLE: not PEM certificates")?;
+    if certificates.is_empty() {
+        bail!("AWS_CA_BUNDLE: no certificate in {}", path.display());
+    }
     Ok(Some((pem, certificates)))
 }
 

@@ -11,6 +11,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -21,13 +22,24 @@ const BACKLOG: usize = 1024;
 /// How long an audit line may wait to be written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Where what is said goes in a server.
+static SERVER: Mutex<Option<Lines>> = Mutex::new(None);
+
+/// From now on, what is said waits for no reader: it goes by these lines. With none, to stderr itself again.
+pub fn say_by(lines: Option<Lines>) {
+    *SERVER.lock().unwrap_or_else(PoisonError::into_inner) = lines;
+}
+
 /// A line for people, on stderr; whole, whoever else writes there.
 pub fn say(text: impl Display) {
+    if let Some(lines) = &*SERVER.lock().unwrap_or_else(PoisonError::into_inner) {
+        return lines.send(text);
+    }
     let _ = io::stderr().lock().write_all((harmless(&text.to_string()) + "\n").as_bytes());
 }
 
 /// Some of it may come from elsewhere: nothing in it commands a terminal.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().map(shown).collect()
 }
@@ -58,6 +70,20 @@ pub fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     write().map(drop).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Lines of cells, one below the other.
+pub fn columns<const N: usize>(rows: impl IntoIterator<Item = [String; N]>) -> Vec<String> {
+    let rows: Vec<[String; N]> = rows.into_iter().collect();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
 /// Lines on their way to a writer that may be slow or gone.
 #[derive(Clone)]
 pub struct Lines {
@@ -81,7 +107,7 @@ impl Lines {
 
     /// Hand over a line, whether it is ever read or not. With a full backlog it is dropped.
     pub fn send(&self, line: impl Display) {
-        let _ = self.sender.try_send((line.to_string(), None));
+        let _ = self.sender.try_send((harmless(&line.to_string()), None));
     }
 
     /// Write a line, and come back when it is written or cannot be.

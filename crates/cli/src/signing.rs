@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::meta::region::ProvideRegion as _;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -75,21 +76,51 @@ impl Signing {
                     .with_context(|| format!("cannot assume {arn}"))?
             }
         };
+        // They go into headers, or another secret than the one that is meant makes the signature.
+        let texts =
+            [credentials.access_key_id(), credentials.secret_access_key(), credentials.session_token().unwrap_or("-")];
+        if !texts.iter().all(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())) {
+            anyhow::bail!(
+                "the AWS credentials to sign with are none, as they come: one of them is empty, or has white space or a line's end in it"
+            );
+        }
         Ok(Self { credentials, region: region.to_string() })
     }
 }
 
+/// The region that the environment says. A variable that is empty says nothing; to the SDK, it says a region without a name.
+pub fn region_of_environment() -> Option<Region> {
+    let said = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
+    said("AWS_REGION").or_else(|| said("AWS_DEFAULT_REGION")).map(Region::new)
+}
+
+/// The region of this profile, or of the one that is in use.
+pub async fn region_of_profile(name: Option<&str>) -> Option<Region> {
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = name {
+        profile = profile.profile_name(name);
+    }
+    profile.build().region().await.filter(|region| !region.as_ref().is_empty())
+}
+
 /// The AWS configuration of whoever signs, or assumes the role that does.
 async fn configuration(signer: &Signer, url: &str, region: Option<&str>) -> anyhow::Result<SdkConfig> {
-    // Where the region is known, nobody asks the metadata service of a virtual machine for one.
-    let local = || is_loopback(url).then(|| std::env::var("AWS_REGION").unwrap_or_else(|_| FALLBACK.to_string()));
-    let mut loader = loader()?;
-    if let Some(region) = region.map(str::to_owned).or_else(|| region_of(url)).or_else(local) {
-        loader = loader.region(Region::new(region));
-    }
-    let (Signer::Profile(name) | Signer::Role { profile: Some(name), .. }) = signer else {
-        return Ok(loader.load().await);
+    let profile = match signer {
+        Signer::Profile(name) | Signer::Role { profile: Some(name), .. } => Some(name),
+        _ => None,
     };
+    let known = region.map(str::to_owned).or_else(|| region_of(url)).map(Region::new).or_else(region_of_environment);
+    let known = match known {
+        // Where the region is known, nobody asks the metadata service of a virtual machine for one.
+        None if is_loopback(url) => Some(FALLBACK),
+        None => region_of_profile(profile.map(String::as_str)).await,
+        known => known,
+    };
+    let mut loader = loader()?;
+    if let Some(region) = known.or_else(|| std::env::var_os("AWS_REGION").map(|_| FALLBACK)) {
+        loader = loader.region(region);
+    }
+    let Some(name) = profile else { return Ok(loader.load().await) };
     let config = loader.profile_name(name).load().await;
     // The chain would take the environment's credentials first, and a profile that is named is meant.
     let mut base = ProviderConfig::without_region().with_region(config.region().cloned().or(Some(FALLBACK)));

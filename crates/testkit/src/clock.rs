@@ -1,4 +1,4 @@
-//! A clock that a test moves forward, for processes that are not ours to change: functions, moto, any client.
+//! A clock that a test moves, for processes that are not ours to change: functions, moto, any client.
 //!
 //! **Owns** what `CLOCK_REALTIME` is in the processes that get [`Clock::environment`]: the machine's time and an offset,
 //! which libfaketime reads from a file at every look. **Refuses** to touch monotonic time: a timer, a time-out and tokio
@@ -22,7 +22,8 @@ pub struct Clock(Arc<Shared>);
 struct Shared {
     folder: TempDir,
     library: PathBuf,
-    ahead: Mutex<Duration>,
+    /// In nanoseconds; less than nothing, if it is behind.
+    ahead: Mutex<i128>,
 }
 
 impl Clock {
@@ -39,12 +40,21 @@ impl Clock {
     fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("testkit-clock-").tempdir().expect("a temporary folder");
         let clock = Self(Arc::new(Shared { folder, library: tools::faketime(), ahead: Mutex::default() }));
-        clock.write(Duration::ZERO);
+        clock.write(0);
         clock
     }
 
     /// Moves it forward. A process that looks from now on sees it; one that sleeps sleeps on.
     pub fn advance(&self, by: Duration) {
+        self.step(nanoseconds(by));
+    }
+
+    /// Moves it back.
+    pub fn retreat(&self, by: Duration) {
+        self.step(-nanoseconds(by));
+    }
+
+    fn step(&self, by: i128) {
         let mut ahead = self.ahead();
         *ahead += by;
         self.write(*ahead);
@@ -59,8 +69,13 @@ impl Clock {
     }
 
     /// What it shows, since 1970.
+    ///
+    /// # Panics
+    /// If it was moved by centuries.
     pub(crate) fn since_epoch(&self) -> Duration {
-        machine() + *self.ahead()
+        let ahead = *self.ahead();
+        let by = Duration::from_nanos(u64::try_from(ahead.unsigned_abs()).expect("a step of this world"));
+        if ahead < 0 { machine().saturating_sub(by) } else { machine() + by }
     }
 
     /// What a process has to have in its environment to live in this time. [`crate::lambda::Setup::clock`] and
@@ -80,11 +95,12 @@ impl Clock {
     }
 
     /// Beside and renamed: who reads in between gets the old offset or the new one, and no half.
-    fn write(&self, ahead: Duration) {
+    fn write(&self, ahead: i128) {
         let folder = self.0.folder.path();
         let next = folder.join("next");
         // Always of one length, as the library copies it into a buffer that its threads share.
-        let text = format!("+{:011}.{:09}\n", ahead.as_secs(), ahead.subsec_nanos());
+        let (sign, by) = (if ahead < 0 { '-' } else { '+' }, ahead.unsigned_abs());
+        let text = format!("{sign}{:011}.{:09}\n", by / 1_000_000_000, by % 1_000_000_000);
         std::fs::write(&next, text).expect("space on the disk");
         std::fs::rename(&next, folder.join("offset")).expect("both are files of one folder");
     }
@@ -105,9 +121,13 @@ impl Clock {
         );
     }
 
-    fn ahead(&self) -> MutexGuard<'_, Duration> {
+    fn ahead(&self) -> MutexGuard<'_, i128> {
         self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn nanoseconds(by: Duration) -> i128 {
+    i128::try_from(by.as_nanos()).expect("a step of this world")
 }
 
 /// The machine's time since 1970.

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,10 +37,10 @@ pub struct GitHub {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Default)]
 struct State {
     failures: VecDeque<u16>,
     requests: usize,
+    lifetime: Duration,
 }
 
 impl GitHub {
@@ -48,7 +49,8 @@ impl GitHub {
     /// # Panics
     /// If it cannot.
     pub fn start() -> Self {
-        let state: Arc<Mutex<State>> = Arc::default();
+        let lifetime = Duration::from_mins(5);
+        let state = Arc::new(Mutex::new(State { failures: VecDeque::new(), requests: 0, lifetime }));
         let shared = Arc::clone(&state);
         let server = Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), move |request| {
             let (status, body) = answer(&mut lock(&shared), &request);
@@ -77,6 +79,16 @@ impl GitHub {
         lock(&self.state).failures.extend(statuses);
     }
 
+    /// No request fails any more.
+    pub fn heal(&self) {
+        lock(&self.state).failures.clear();
+    }
+
+    /// Tokens last so long, in place of GitHub's five minutes.
+    pub fn lifetime(&self, lifetime: Duration) {
+        lock(&self.state).lifetime = lifetime;
+    }
+
     /// How many requests for a token came.
     pub fn requests(&self) -> usize {
         lock(&self.state).requests
@@ -101,13 +113,14 @@ fn answer(state: &mut State, request: &Request<Incoming>) -> (u16, Value) {
             if let Some(status) = state.failures.pop_front() {
                 return (status, json!({"message": "as a test wants it"}));
             }
-            token_for(request).map_or_else(|(status, why)| (status, json!({ "message": why })), |token| (200, token))
+            token_for(request, state.lifetime)
+                .map_or_else(|(status, why)| (status, json!({ "message": why })), |token| (200, token))
         }
         _ => (404, json!({"message": "Not Found"})),
     }
 }
 
-fn token_for(request: &Request<Incoming>) -> Result<Value, (u16, String)> {
+fn token_for(request: &Request<Incoming>, lifetime: Duration) -> Result<Value, (u16, String)> {
     let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     if header(AUTHORIZATION) != Some(&format!("bearer {REQUEST_TOKEN}")) {
         // It quotes what it does not know, as careless servers do.
@@ -121,12 +134,12 @@ fn token_for(request: &Request<Incoming>) -> Result<Value, (u16, String)> {
     let audience = query.strip_prefix("api-version=2.0&audience=").and_then(decoded);
     let audience = audience.ok_or_else(|| (400, format!("no audience in {query}")))?;
     let header = Header { kid: Some(KID.to_owned()), ..Header::new(Algorithm::RS256) };
-    let token = jsonwebtoken::encode(&header, &claims(&audience), &key()).expect("an RSA key signs");
+    let token = jsonwebtoken::encode(&header, &claims(&audience, lifetime), &key()).expect("an RSA key signs");
     Ok(json!({"count": token.len(), "value": token}))
 }
 
 /// The documentation's example of a token, at this moment.
-fn claims(audience: &str) -> Value {
+fn claims(audience: &str, lifetime: Duration) -> Value {
     let now = crate::clock::machine().as_secs();
     json!({
         "jti": "example-id",
@@ -154,7 +167,7 @@ fn claims(audience: &str) -> Value {
         "job_workflow_ref": "octo-org/octo-automation/.github/workflows/oidc.yml@refs/heads/main",
         "iss": ISSUER,
         "nbf": now - 600,
-        "exp": now + 300,
+        "exp": now + lifetime.as_secs(),
         "iat": now,
     })
 }

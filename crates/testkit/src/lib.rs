@@ -16,6 +16,7 @@ pub mod deployed;
 pub mod github;
 pub mod iam;
 pub mod idp;
+pub mod internet;
 pub mod keys;
 pub mod lambda;
 mod loopback;

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 
-use crate::loopback::{Answer, Cut, Server, collect, pass_on};
+use crate::loopback::{Answer, Cut, Port, Server, collect, pass_on};
 
 /// A server that answers everything with the same text. Dropping it stops it.
 pub struct Page {
@@ -90,7 +90,7 @@ pub struct Came {
 
 /// A server that passes everything on to another one, but for what a test has it answer by itself.
 pub struct Front {
-    server: Server,
+    port: Port,
     state: Arc<Mutex<State>>,
 }
 
@@ -109,7 +109,7 @@ impl Front {
     pub fn start() -> Self {
         let state: Arc<Mutex<State>> = Arc::default();
         let shared = Arc::clone(&state);
-        let server = Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), move |request| {
+        let port = Port::open_with(move |request| {
             let shared = Arc::clone(&shared);
             async move {
                 let (head, body) = request.into_parts();
@@ -132,14 +132,26 @@ impl Front {
                 }
                 pass_on(behind.ok_or(Cut)?, head, body).await
             }
-        })
-        .unwrap_or_else(|error| panic!("the front cannot listen: {error}"));
-        Self { server, state }
+        });
+        Self { port, state }
     }
 
     /// `http://127.0.0.1:PORT`.
     pub fn origin(&self) -> String {
-        format!("http://{}", self.server.address())
+        format!("http://{}", self.port.address())
+    }
+
+    /// Refuses connections.
+    pub fn close(&self) {
+        self.port.close();
+    }
+
+    /// Listens again, on the same port.
+    ///
+    /// # Panics
+    /// If another process has taken the port and keeps it.
+    pub fn open(&self) {
+        self.port.open();
     }
 
     /// Passes on to this `http://127.0.0.1:PORT` from now on.

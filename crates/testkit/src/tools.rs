@@ -36,6 +36,11 @@ pub fn typescript_modules() -> PathBuf {
     installed("typescript/node_modules")
 }
 
+/// The npm packages of `crates/testkit/js`: AWS's SDK for JavaScript.
+pub fn js_modules() -> PathBuf {
+    installed("js/node_modules")
+}
+
 /// The npm packages of `crates/testkit/idp`.
 pub(crate) fn idp_modules() -> PathBuf {
     installed("idp/node_modules")

@@ -48,6 +48,9 @@ fn a_process_lives_in_its_time_and_time_goes_on() {
     clock.advance(Duration::from_millis(1500));
     assert!((40 * 86_400 + 1..41 * 86_400).contains(&(clock.now() - before)));
     assert_seen(&clock, look);
+    clock.retreat(20 * DAY);
+    assert!((20 * 86_400 + 1..21 * 86_400).contains(&(clock.now() - before)));
+    assert_seen(&clock, look);
     // Time is real time but for the offset, and the monotonic clock is the machine's.
     let program = "import time; a = time.time(), time.monotonic(); time.sleep(0.4); \
                    print(time.time() - a[0], time.monotonic() - a[1], time.monotonic())";

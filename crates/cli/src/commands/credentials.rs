@@ -16,14 +16,38 @@ pub struct Args {
     format: Format,
 }
 
-/// What `credentials` and `exec` are told. Flags win over variables `COUNTERSIGN_ROLE_ARN` and so on, those over the profile.
+/// What is asked for. Flags win over variables `COUNTERSIGN_ROLE_ARN` and so on, those over the profile.
 #[derive(Debug, clap::Args)]
-pub struct Asked {
+pub struct Which {
     /// A profile of ~/.config/countersign/config.toml [default: that of COUNTERSIGN_PROFILE, if it is set]
     #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    pub(super) profile: Option<String>,
     #[command(flatten)]
-    settings: Settings,
+    pub(super) settings: Settings,
+}
+
+impl Which {
+    /// All that is set, wherever it is.
+    pub fn settings(self) -> anyhow::Result<Settings> {
+        let variable = |name: &str| std::env::var_os(name);
+        let settings = self.settings.over(Settings::of_environment(variable)?)?;
+        match self.profile.map_or_else(|| said("COUNTERSIGN_PROFILE", variable), |name| Ok(Some(name)))? {
+            Some(name) => settings.over(profile::find(&name)?),
+            None => Ok(settings),
+        }
+    }
+
+    /// The request that this is.
+    pub fn request(self) -> anyhow::Result<Request> {
+        self.settings()?.request()
+    }
+}
+
+/// What `credentials` and `exec` are told.
+#[derive(Debug, clap::Args)]
+pub struct Asked {
+    #[command(flatten)]
+    which: Which,
     /// Get new credentials, and keep them in place of the kept ones
     #[arg(long)]
     renew: bool,
@@ -35,12 +59,7 @@ pub struct Asked {
 impl Asked {
     /// The request, and credentials for it.
     pub async fn obtain(self) -> anyhow::Result<Result<(Request, Entry), Failure>> {
-        let variable = |name: &str| std::env::var_os(name);
-        let mut settings = self.settings.over(Settings::of_environment(variable)?)?;
-        if let Some(name) = self.profile.map_or_else(|| said("COUNTERSIGN_PROFILE", variable), |name| Ok(Some(name)))? {
-            settings = settings.over(profile::find(&name)?)?;
-        }
-        let request = settings.request()?;
+        let request = self.which.request()?;
         let keep = match (self.renew, self.no_cache) {
             (true, _) => Keep::Renew,
             (_, true) => Keep::Nothing,

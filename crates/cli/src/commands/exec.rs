@@ -15,11 +15,12 @@ use crate::credentials::sts;
 use crate::out;
 
 /// Other ways to credentials, which some SDK would prefer, what belongs to those, and what the command need not know.
-const TAKEN_AWAY: [&str; 13] = [
+const TAKEN_AWAY: [&str; 14] = [
     "AWS_ACCOUNT_ID",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SECURITY_TOKEN",
+    "AWS_BEARER_TOKEN_BEDROCK",
     "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",
     "AWS_WEB_IDENTITY_TOKEN_FILE",

@@ -1,8 +1,12 @@
 //! One module a command. Tokens and machine-readable output go to stdout alone, everything for people to stderr.
 
+pub mod agent;
 pub mod completions;
+pub mod configure;
 pub mod credentials;
+pub mod daemon;
 pub mod demo;
+pub mod doctor;
 pub mod exec;
 pub mod keys;
 pub mod manual;
@@ -49,6 +53,14 @@ pub enum Command {
     Credentials(Box<credentials::Args>),
     /// Run a command that finds AWS credentials from a token in its environment
     Exec(Box<exec::Args>),
+    /// Serve AWS credentials from a token to every SDK on this machine, and keep them fresh
+    Agent(Box<agent::Args>),
+    /// Keep tokens and AWS credentials in files fresh
+    Daemon(daemon::Args),
+    /// Write a profile for AWS SDKs, and ours that it refers to, without touching what else is there
+    Configure(Box<configure::Args>),
+    /// Look at everything that leads to AWS credentials, and say what is wrong
+    Doctor(Box<doctor::Args>),
     /// Write, explain and compare trust policies of IAM roles
     #[command(subcommand)]
     Trust(trust::Command),

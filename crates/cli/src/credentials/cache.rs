@@ -30,7 +30,7 @@ const STEP: SignedDuration = SignedDuration::from_secs(5);
 /// Nothing that we write is larger.
 const LARGEST: usize = 64 * 1024;
 /// A pipe in place of a file is not waited for, and no link is followed to what is not ours.
-const PLAIN: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits().cast_signed();
+pub(crate) const PLAIN: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits().cast_signed();
 
 /// Credentials, and what is known of them.
 #[derive(Clone, Serialize, Deserialize)]
@@ -109,15 +109,22 @@ struct Note {
 }
 
 /// How an attempt to renew failed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// When.
     pub at: Timestamp,
-    refused: bool,
-    why: String,
+    /// Somebody said no.
+    pub refused: bool,
+    /// The reason, for people.
+    pub why: String,
 }
 
 impl Failed {
+    /// At this moment.
+    pub fn new(failure: &Failure, at: Timestamp) -> Self {
+        Self { at, refused: matches!(failure, Failure::Refused(_)), why: failure.to_string() }
+    }
+
     /// The same for somebody who waited for it.
     pub fn failure(self) -> Failure {
         if self.refused { Failure::Refused(self.why) } else { Failure::Unknown(anyhow::Error::msg(self.why)) }
@@ -134,15 +141,7 @@ impl Cache {
 
     /// The one in this folder.
     pub fn at(folder: PathBuf) -> anyhow::Result<Self> {
-        let named = || folder.display().to_string();
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(named)?;
-        let found = folder.metadata().with_context(named)?;
-        if is_open(&found) {
-            bail!("{}: others may read it (mode {:o}): chmod 700", named(), found.mode() & 0o777);
-        }
-        if !is_ours(&found) {
-            bail!("{}: it belongs to somebody else", named());
-        }
+        private_folder(&folder)?;
         Ok(Self(folder))
     }
 
@@ -151,6 +150,20 @@ impl Cache {
         let file = |end: &str| self.0.join(format!("{key}.{end}"));
         Slot { folder: self.0.clone(), entry: file("json"), lock: file("lock") }
     }
+}
+
+/// A folder that nobody else can read or write, made if it is not there.
+pub(crate) fn private_folder(folder: &Path) -> anyhow::Result<()> {
+    let named = || folder.display().to_string();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(named)?;
+    let found = folder.metadata().with_context(named)?;
+    if is_open(&found) {
+        bail!("{}: others may read it (mode {:o}): chmod 700", named(), found.mode() & 0o777);
+    }
+    if !is_ours(&found) {
+        bail!("{}: it belongs to somebody else", named());
+    }
+    Ok(())
 }
 
 impl Slot {
@@ -258,8 +271,7 @@ impl Held<'_> {
 
     /// Tell those who wait how this attempt failed.
     pub fn give_up(mut self, failure: &Failure, now: Timestamp) -> io::Result<()> {
-        let refused = matches!(failure, Failure::Refused(_));
-        self.note.failure = Some(Failed { at: now, refused, why: failure.to_string() });
+        self.note.failure = Some(Failed::new(failure, now));
         self.write_note()
     }
 
@@ -291,7 +303,7 @@ fn is_open(found: &Metadata) -> bool {
     found.mode() & 0o077 != 0
 }
 
-fn is_ours(found: &Metadata) -> bool {
+pub(crate) fn is_ours(found: &Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw()
 }
 

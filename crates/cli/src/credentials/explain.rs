@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Failure;
 use super::role::{Session, SessionName};
 use super::sts::lines;
-use super::token::{WebToken, listed};
+use super::token::{WebToken, is_of_provider, listed};
 use crate::verify::text::{quoted, utc};
 
 /// An error that STS answered with, cleaned.
@@ -215,18 +215,12 @@ impl Asked<'_> {
 
     /// What IAM takes for no issuer; nothing if it does.
     fn form(&self) -> String {
-        let (issuer, host) = (self.issuer(), self.host());
-        let authority = host.split('/').next().unwrap_or_default();
-        if issuer.starts_with("https://")
-            && !authority.contains(':')
-            && !host.contains(['?', '#'])
-            && issuer.len() <= 255
-        {
+        if is_of_provider(self.issuer()) {
             return String::new();
         }
         format!(
             "the token's iss, {}, is none that IAM takes: https, no port, no query, at most 255 characters",
-            quoted(issuer)
+            quoted(self.issuer())
         )
     }
 

@@ -6,12 +6,15 @@
 
 pub mod cache;
 mod explain;
+pub mod fresh;
+pub mod keeper;
 pub mod key;
 pub mod output;
 pub mod profile;
 pub mod role;
 pub mod settings;
 pub mod source;
+pub mod status;
 pub mod sts;
 pub mod token;
 
@@ -24,6 +27,7 @@ use self::cache::{Cache, Entry, Held, Slot};
 use self::role::Session;
 use self::source::{FileFault, Source};
 use crate::out;
+use crate::verify::text::span;
 
 /// Credentials are renewed so long before their end, or a third of their life before it if that is less.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -35,6 +39,8 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(30);
 const HURRY: Duration = Duration::from_secs(10);
 /// What ends so soon has ended when it is used.
 const LEAST: SignedDuration = SignedDuration::from_secs(15);
+/// By how much clocks may differ without a word.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
 /// So many processes may need each other's credentials. More are one that needs its own.
 const DEEPEST: usize = 4;
 /// How long somebody waits for a process that renews. Its own attempt has time limits that add up to less.
@@ -187,8 +193,15 @@ async fn fetch(request: &Request) -> Result<Entry, Failure> {
         return Err(anyhow!(CIRCLE).into());
     }
     let token = request.source.token().await?;
-    let credentials = sts::assume(&request.session, &token).await?;
+    let mut credentials = sts::assume(&request.session, &token).await?;
     let now = Timestamp::now();
+    // STS says when they end by its own clock. To one that is behind they would last longer than they do.
+    let longest = now + request.session.longest();
+    if credentials.expiration > longest + CLOCKS {
+        let behind = credentials.expiration.duration_since(longest).as_secs().unsigned_abs();
+        out::say(format_args!("countersign: this machine's clock is {} behind that of STS", span(behind)));
+    }
+    credentials.expiration = credentials.expiration.min(longest);
     let refresh_at = refresh_at(now, credentials.expiration, fastrand::f64());
     Ok(Entry::new(credentials, now, refresh_at, &token))
 }
@@ -201,7 +214,7 @@ fn refresh_at(now: Timestamp, expiration: Timestamp, draw: f64) -> Timestamp {
 }
 
 /// Why nobody would ever be done.
-const CIRCLE: &str = "these credentials are needed to sign the request for themselves: the AWS profile that signs runs \
+pub(crate) const CIRCLE: &str = "these credentials are needed to sign the request for themselves: the AWS profile that signs runs \
                       `countersign credentials` with the same settings; name the one that signs (--aws-profile, or aws_profile \
                       in the profile)";
 

@@ -70,7 +70,7 @@ pub fn text(entry: &Entry, session: &Session, format: Format) -> String {
 }
 
 /// STS's own need no quotes, and a shell does nothing that another server has written.
-fn for_shell(value: &str) -> String {
+pub(crate) fn for_shell(value: &str) -> String {
     if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-.".contains(&byte)) {
         return value.to_owned();
     }

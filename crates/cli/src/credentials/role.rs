@@ -144,6 +144,11 @@ impl fmt::Display for Duration {
 }
 
 impl Session {
+    /// How long it lasts at most: an hour, if nothing else is asked for.
+    pub fn longest(&self) -> jiff::SignedDuration {
+        jiff::SignedDuration::from_secs(self.duration.map_or(3600, Duration::seconds).into())
+    }
+
     /// What does not go together in it: too many policies, or parts of different accounts or partitions.
     pub fn faults(&self) -> Vec<SessionFault> {
         let mut faults = Vec::new();

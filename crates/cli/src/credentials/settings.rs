@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args as _, FromArgMatches as _};
 use countersign_core::url::IssuerUrl;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::Request;
 use super::role::{Duration, PolicyArn, RoleArn, Session, SessionName, SessionPolicy};
 use super::source::{ClientAuth, Endpoint, Issuer, OAuth, ProviderUrl, Secret, Source};
+use crate::verify::location;
 
 /// The audience that AWS's own documents use for tokens of GitHub.
 const STS_AUDIENCE: &str = "sts.amazonaws.com";
@@ -22,12 +24,12 @@ const STS_AUDIENCE: &str = "sts.amazonaws.com";
 const CLIENT_SECRET: &str = "COUNTERSIGN_OAUTH_CLIENT_SECRET";
 
 /// Every setting, none of them set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The issuer URL: the token is asked for there, signed with AWS credentials
     #[arg(long, value_name = "URL", value_parser = IssuerUrl::local, help_heading = "Where the token comes from")]
-    #[serde(deserialize_with = "issuer_url")]
+    #[serde(deserialize_with = "issuer_url", serialize_with = "text_of_url")]
     url: Option<IssuerUrl>,
     /// The profile of the AWS configuration that signs [default: the default credential chain]
     #[arg(long, value_name = "NAME", help_heading = "Where the token comes from")]
@@ -87,7 +89,8 @@ pub struct Settings {
 
 /// The kinds of sources, by the settings that name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[allow(missing_docs, reason = "see Source")]
+pub enum Kind {
     Issuer,
     File,
     GitHub,
@@ -108,11 +111,27 @@ impl Kind {
 impl Settings {
     /// What the environment says: `COUNTERSIGN_ROLE_ARN` for `--role-arn`. An empty variable says nothing.
     pub fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
+        Self::of_texts(in_environment, variable)
+    }
+
+    /// Every variable that is read.
+    pub fn variables() -> Vec<String> {
+        let command = Self::augment_args(clap::Command::new("environment"));
+        command.get_arguments().map(|argument| in_environment(argument.get_id().as_str())).collect()
+    }
+
+    /// What somebody answers who is asked for one setting. An empty answer says nothing.
+    pub fn answered(setting: &str, answer: &str) -> anyhow::Result<Self> {
+        Self::of_texts(str::to_owned, |name| (name == setting).then(|| answer.into()))
+    }
+
+    /// What texts say, each under the name of its setting, by the checks of the flags.
+    fn of_texts(named: impl Fn(&str) -> String, text: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
         let command = Self::augment_args(clap::Command::new("environment").no_binary_name(true));
         let mut all = Vec::new();
         for argument in command.get_arguments() {
-            let name = format!("COUNTERSIGN_{}", argument.get_id().as_str().to_ascii_uppercase());
-            let Some(value) = said(&name, &variable)? else { continue };
+            let name = named(argument.get_id().as_str());
+            let Some(value) = said(&name, &text)? else { continue };
             let flag = format!("--{}", argument.get_long().unwrap_or_default());
             let flags: Vec<String> = match argument.get_action() {
                 clap::ArgAction::SetTrue if value == "true" => vec![flag],
@@ -172,30 +191,57 @@ impl Settings {
         })
     }
 
+    /// What is set, in the order of the flags, as a profile has it.
+    pub fn entries(&self) -> anyhow::Result<Vec<(String, Value)>> {
+        let mut all = serde_json::to_value(self)?;
+        let command = Self::augment_args(clap::Command::new("settings"));
+        let entries = command.get_arguments().map(|argument| {
+            let name = argument.get_id().to_string();
+            let value = all[&name].take();
+            (name, value)
+        });
+        let nothing = [Value::Null, Value::Bool(false), Value::Array(Vec::new())];
+        Ok(entries.filter(|(_, value)| !nothing.contains(value)).collect())
+    }
+
+    /// The same with paths that mean the same in every folder. What begins with `~` is [`Settings::at_home`]'s to judge.
+    pub fn for_profile(mut self) -> anyhow::Result<Self> {
+        let paths = [&mut self.web_identity_token_file, &mut self.oauth_client_secret_file];
+        for path in paths.into_iter().flatten().filter(|path| !path.as_os_str().as_encoded_bytes().starts_with(b"~")) {
+            path.to_str().with_context(|| format!("{}: it is no text (UTF-8)", path.display()))?;
+            *path = absolute(path)?;
+        }
+        Ok(self)
+    }
+
     /// The paths of a profile are absolute or begin with `~/`: nobody knows in which folder a `credential_process` runs.
     pub fn at_home(mut self, home: Option<&Path>) -> anyhow::Result<Self> {
         for (name, path) in [
             ("web_identity_token_file", &mut self.web_identity_token_file),
             ("oauth_client_secret_file", &mut self.oauth_client_secret_file),
         ] {
-            let Some(path) = path else { continue };
-            if let (Ok(below), Some(home)) = (path.strip_prefix("~"), home) {
-                *path = home.join(below);
-            }
-            if !path.is_absolute() {
-                bail!("{name}: write an absolute path, or one that begins with ~/, instead of {}", path.display());
+            if let Some(path) = path {
+                *path = absolute_at(home, name, path)?;
             }
         }
         Ok(self)
     }
 
+    /// The role, if it is said.
+    pub fn role(&self) -> Option<&RoleArn> {
+        self.role_arn.as_ref()
+    }
+
+    /// Where the token comes from, for whoever wants a token and no session.
+    pub fn token_source(self) -> anyhow::Result<Source> {
+        let kind = self.one_kind()?;
+        self.only_what_belongs_to(kind)?;
+        self.source(kind)
+    }
+
     /// What is asked for.
     pub fn request(self) -> anyhow::Result<Request> {
-        let Some(kind) = self.kind()? else {
-            bail!(
-                "where does the token come from? Say one of --url, --web-identity-token-file, --github, --oauth-issuer and --oauth-token-url, or name a profile that does (--profile)"
-            );
-        };
+        let kind = self.one_kind()?;
         let Some(role) = self.role_arn.clone() else {
             bail!("which role? Say --role-arn arn:aws:iam::ACCOUNT:role/NAME, or name a profile that does (--profile)");
         };
@@ -215,8 +261,14 @@ impl Settings {
         Ok(Request { source: self.source(kind)?, session })
     }
 
+    fn one_kind(&self) -> anyhow::Result<Kind> {
+        self.kind()?.context(
+            "where does the token come from? Say one of --url, --web-identity-token-file, --github, --oauth-issuer and --oauth-token-url, or name a profile that does (--profile)",
+        )
+    }
+
     /// The one source that is named.
-    fn kind(&self) -> anyhow::Result<Option<Kind>> {
+    pub fn kind(&self) -> anyhow::Result<Option<Kind>> {
         let named: Vec<Kind> = [
             (Kind::Issuer, self.url.is_some()),
             (Kind::File, self.web_identity_token_file.is_some()),
@@ -235,7 +287,9 @@ impl Settings {
         }
     }
 
-    fn without_source(self) -> Self {
+    /// What is left for another source.
+    #[must_use]
+    pub fn without_source(self) -> Self {
         Self {
             role_arn: self.role_arn,
             role_session_name: self.role_session_name,
@@ -280,7 +334,11 @@ impl Settings {
             _ => {
                 let endpoint = match (self.oauth_issuer, self.oauth_token_url) {
                     (Some(issuer), None) => Endpoint::Issuer(issuer),
-                    (None, Some(url)) => Endpoint::Token(url),
+                    (None, Some(url)) => {
+                        // Not repeated: it may be one with a password.
+                        location(&url).map_err(|fault| anyhow!("the token URL {fault}"))?;
+                        Endpoint::Token(url)
+                    }
                     _ => bail!("oauth_issuer and oauth_token_url are two ways to say the same: say one of them"),
                 };
                 let secret = match (self.oauth_client_secret_file, self.oauth_client_secret_env) {
@@ -301,10 +359,26 @@ impl Settings {
     }
 }
 
+fn in_environment(setting: &str) -> String {
+    format!("COUNTERSIGN_{}", setting.to_ascii_uppercase())
+}
+
 /// What a variable says: nothing, if it is empty. One that is no text was meant to say something.
 pub fn said(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Option<String>> {
     let value = variable(name).map(OsString::into_string).transpose();
     Ok(value.map_err(|_| anyhow!("{name} is no text (UTF-8)"))?.filter(|value| !value.is_empty()))
+}
+
+/// A path of a file, which means the same in every folder. `name` is the setting's.
+pub fn absolute_at(home: Option<&Path>, name: &str, path: &Path) -> anyhow::Result<PathBuf> {
+    let path = match (path.strip_prefix("~"), home) {
+        (Ok(below), Some(home)) => home.join(below),
+        _ => path.to_owned(),
+    };
+    if !path.is_absolute() {
+        bail!("{name}: write an absolute path, or one that begins with ~/, instead of {}", path.display());
+    }
+    Ok(path)
 }
 
 /// The cache knows a file by its path, whatever the folder is in which somebody stands.
@@ -315,6 +389,11 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 fn issuer_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IssuerUrl>, D::Error> {
     let text = String::deserialize(from)?;
     IssuerUrl::local(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+fn text_of_url<S: Serializer>(url: &Option<IssuerUrl>, to: S) -> Result<S::Ok, S::Error> {
+    url.as_ref().map(IssuerUrl::as_str).serialize(to)
 }
 
 #[cfg(test)]
@@ -365,6 +444,10 @@ mod tests {
                 _ => format!("{id} = '{value}'"),
             };
             assert_eq!(said, profile(&toml), "{id}");
+            assert_eq!(said, Settings::answered(id, value).unwrap(), "{id}");
+            let entries: serde_json::Map<String, Value> = said.entries().unwrap().into_iter().collect();
+            assert_eq!(entries.keys().collect::<Vec<_>>(), [id]);
+            assert_eq!(said, serde_json::from_value(entries.into()).unwrap(), "{id}");
             assert_eq!(said, Settings::default().over(said.clone()).unwrap(), "{id}");
             assert_eq!(said, said.clone().over(Settings::default()).unwrap(), "{id}");
         }
@@ -416,6 +499,11 @@ mod tests {
             ("url = 'https://id.acme.com'\nscope = 'x'", "scope does nothing"),
             ("github = true\noauth_client_id = 'x'", "oauth_client_id does nothing"),
             ("oauth_issuer = 'https://a.b'", "which client?"),
+            (
+                "oauth_token_url = 'https://a:b@c.d/t'\noauth_client_id = 'x'",
+                "the token URL has a user name or password",
+            ),
+            ("oauth_token_url = 'http://a.b/t'\noauth_client_id = 'x'", "the token URL is neither https"),
             (
                 "oauth_issuer = 'https://a.b'\noauth_token_url = 'https://a.b/t'\noauth_client_id = 'x'",
                 "say one of them",

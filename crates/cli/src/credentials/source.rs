@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::Failure;
 use super::token::WebToken;
 pub use file::{FileFault, read_file};
+pub use github::endpoint as github_endpoint;
+pub use issuer::SHORTEST;
 
 /// A source of tokens. Its JSON goes into the key of the cache, so it holds names of secrets and never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -134,13 +136,31 @@ pub enum Secret {
 }
 
 impl Source {
-    /// A fresh token.
+    /// A fresh token, to be carried to STS at once.
     pub async fn token(&self) -> Result<WebToken, Failure> {
         match self {
-            Self::Issuer(issuer) => issuer.token().await,
+            Self::Issuer(issuer) => issuer.token(&issuer.signing().await?, Some(SHORTEST)).await,
             Self::File(path) => file::token(path),
             Self::GitHub { audience } => github::token(audience).await,
-            Self::OAuth(client) => client.token().await,
+            Self::OAuth(client) => client.token(&client.secret.read()?).await,
+        }
+    }
+
+    /// Whether the next token comes from it, too. A pipe that nobody writes any more would be waited for, and the others with it.
+    pub fn can_be_read_again(&self) -> anyhow::Result<()> {
+        if let Self::File(path) | Self::OAuth(OAuth { secret: Secret::File(path), .. }) = self
+            && path.metadata().is_ok_and(|found| !found.is_file())
+        {
+            anyhow::bail!("{}: it is no file, and it is read for each renewal", path.display());
+        }
+        Ok(())
+    }
+
+    /// A fresh token, to be used for as long as its issuer lets it last.
+    pub async fn lasting_token(&self) -> Result<WebToken, Failure> {
+        match self {
+            Self::Issuer(issuer) => issuer.token(&issuer.signing().await?, None).await,
+            _ => self.token().await,
         }
     }
 }
@@ -161,7 +181,7 @@ fn as_path<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> 
 /// rest all the same.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 

@@ -10,9 +10,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sts::config::endpoint::{DefaultResolver, EndpointFuture, Params, ResolveEndpoint};
@@ -45,7 +42,7 @@ use super::role::Session;
 use super::token::WebToken;
 use crate::answer::{cleaned, hidden};
 use crate::client::{LARGEST, patiently};
-use crate::signing::{connector, retries, tls};
+use crate::signing::{connector, region_of_environment, region_of_profile, retries, tls};
 use crate::verify::text::utc;
 
 /// For a connection, for one attempt, and for all of them.
@@ -54,6 +51,9 @@ const PATIENCE: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(10)
 /// Said of an endpoint.
 const NO_URL: &str =
     "the endpoint is no URL: look at AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL and the endpoint_url of the AWS profile";
+
+/// Said in place of sending.
+const NOT_SENT: &str = "nothing is sent";
 
 /// Credentials that STS gave. What is secret in them is wiped when they are dropped.
 #[derive(Clone, Serialize, Deserialize)]
@@ -85,8 +85,18 @@ pub async fn assume(session: &Session, token: &WebToken) -> Result<Assumed, Fail
         return Err(Failure::Refused(lines(first, faults)));
     }
     let origin = Origin::default();
-    let client = Client::from_conf(Box::pin(configuration(session, &origin)).await?);
+    let client = Client::from_conf(Box::pin(configuration(session, &origin, true)).await?);
     ask(&client, session, token, &origin).await
+}
+
+/// Whom [`assume`] sends the token to, `https://sts.eu-central-1.amazonaws.com`, or why to nobody. Nothing is sent.
+pub async fn endpoint(session: &Session) -> anyhow::Result<String> {
+    let origin = Origin::default();
+    let client = Client::from_conf(Box::pin(configuration(session, &origin, false)).await?);
+    let asked = client.assume_role_with_web_identity().role_arn(session.role.as_str());
+    let asked = asked.role_session_name("nobody").web_identity_token("none").send();
+    let why = Box::pin(asked).await.err().map(|error| no_answer(&error)).unwrap_or_default();
+    if why.ends_with(NOT_SENT) { Ok(origin.as_str().to_owned()) } else { Err(anyhow!(why)) }
 }
 
 /// A first line, and further ones below it.
@@ -104,11 +114,11 @@ impl Origin {
     }
 }
 
-async fn configuration(session: &Session, origin: &Origin) -> anyhow::Result<Config> {
+async fn configuration(session: &Session, origin: &Origin, sends: bool) -> anyhow::Result<Config> {
     let (tls, origin) = (tls()?.unwrap_or_default(), origin.clone());
     let connect = move |settings: &HttpConnectorSettings, components: &RuntimeComponents| {
         let (settings, components) = (settings.clone(), components.clone());
-        SharedHttpConnector::new(Careful { tls: tls.clone(), settings, components, origin: origin.clone() })
+        SharedHttpConnector::new(Careful { tls: tls.clone(), settings, components, origin: origin.clone(), sends })
     };
     let [connect_timeout, attempt, operation] = PATIENCE;
     let patience = TimeoutConfig::builder()
@@ -165,9 +175,10 @@ async fn region(session: &Session) -> anyhow::Result<Region> {
 
 /// The region of the AWS configuration: of the environment, else of the profile.
 pub async fn configured_region() -> Option<Region> {
-    let environment = EnvironmentVariableRegionProvider::new();
-    let known = RegionProviderChain::first_try(environment).or_else(ProfileFileRegionProvider::new()).region().await;
-    known.filter(|region| !region.as_ref().is_empty())
+    match region_of_environment() {
+        None => region_of_profile(None).await,
+        known => known,
+    }
 }
 
 /// Looks at where the token goes right before it goes there, whoever named that place: to this machine directly, elsewhere by
@@ -178,6 +189,7 @@ struct Careful {
     settings: HttpConnectorSettings,
     components: RuntimeComponents,
     origin: Origin,
+    sends: bool,
 }
 
 impl HttpConnector for Careful {
@@ -193,6 +205,9 @@ impl HttpConnector for Careful {
                 "the token is not sent to {origin}, because without TLS it goes to this machine only: write https in \
                  AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL or the endpoint_url of the AWS profile"
             ));
+        }
+        if !self.sends {
+            return refuse(NOT_SENT.to_owned());
         }
         let proxy = if here { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
         let answer = connector(&self.tls, proxy, &self.settings, &self.components).call(request);
@@ -278,11 +293,17 @@ fn said(error: &SdkError<AssumeRoleWithWebIdentityError>, token: &WebToken) -> R
             let message = message.unwrap_or_else(|| "no explanation".to_owned());
             Ok(Said { code, message, status, id: error.request_id().map(cleaned) })
         }
-        SdkError::TimeoutError(_) => Err("no answer in time".to_owned()),
+        other => Err(no_answer(other)),
+    }
+}
+
+fn no_answer(error: &SdkError<AssumeRoleWithWebIdentityError>) -> String {
+    match error {
+        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
         SdkError::DispatchFailure(failure) => {
-            Err(failure.as_connector_error().map_or_else(|| reasons(error), |connector| reasons(connector)))
+            failure.as_connector_error().map_or_else(|| reasons(error), |connector| reasons(connector))
         }
-        other => Err(reasons(other)),
+        other => reasons(other),
     }
 }
 

@@ -178,6 +178,12 @@ impl WebToken {
     }
 }
 
+/// Does IAM take this for the URL of a provider (`CreateOpenIDConnectProvider`)?
+pub fn is_of_provider(issuer: &str) -> bool {
+    let host = issuer.strip_prefix("https://").filter(|host| !host.contains(['?', '#']));
+    host.is_some_and(|host| !host.split('/').next().unwrap_or_default().contains(':')) && issuer.len() <= 255
+}
+
 /// A claim that is a text, or several.
 fn texts(claim: &Value) -> Vec<&str> {
     match claim {
@@ -198,7 +204,7 @@ impl std::fmt::Debug for WebToken {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;

@@ -16,14 +16,6 @@ use crate::verify::{Discovery, KeySet};
 
 /// The name of this probe in reports and metrics.
 pub(super) const ROUTES: &str = "routes";
-/// An IAM OIDC provider asks for all of these (facts of `AssumeRoleWithWebIdentity`), beside `issuer` and `jwks_uri`.
-const MEMBERS: [&str; 4] = [
-    "claims_supported",
-    "response_types_supported",
-    "subject_types_supported",
-    "id_token_signing_alg_values_supported",
-];
-
 /// The keys that verify tokens, or why there are none.
 pub(super) type Keys = Result<KeySet, String>;
 
@@ -66,10 +58,8 @@ async fn documents(target: &Target, faults: &mut Vec<String>) -> Result<KeySet, 
         let found = endpoint.map_or_else(|| "none".to_owned(), cleaned);
         faults.push(format!("{url}: token_endpoint is {found}, and tokens are asked for at {}", target.token_url));
     }
-    for name in MEMBERS {
-        if members.get(name).and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            faults.push(format!("{url}: there is no {name}, without which AWS takes no OIDC provider"));
-        }
+    for name in discovery.missing_for_aws() {
+        faults.push(format!("{url}: there is no {name}, without which AWS takes no OIDC provider"));
     }
     let url = discovery.jwks_uri().as_str();
     let answer = fetch(url, faults).await?;

@@ -8,7 +8,6 @@ pub mod credentials;
 pub mod data;
 pub mod rotation;
 
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
@@ -25,12 +24,11 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::clock;
+use crate::listen::{self, Limits};
 use crate::out::Lines;
 use crate::sigv4::{self, GatewayRefusal, Presented};
 use data::Data;
@@ -39,8 +37,7 @@ use data::Data;
 const GATEWAY_BODY: usize = 10 * 1024 * 1024;
 /// A client that sends slower than this is not waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What is running when the server is told to stop has this long to finish.
-const GRACE: Duration = Duration::from_secs(10);
+const LIMITS: Limits = Limits { head: PATIENCE, connections: Semaphore::MAX_PERMITS, keep_alive: true };
 /// How often the files are looked at: a change is seen within a second.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -90,43 +87,14 @@ impl Server {
 
     /// Serve until `stop` completes, then finish what is running.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let graceful = GracefulShutdown::new();
         let watcher = tokio::spawn(watch(Arc::clone(&self.shared)));
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        let shared = Arc::clone(&self.shared);
-                        let service = service_fn(move |request| {
-                            let shared = Arc::clone(&shared);
-                            async move { Ok::<_, Infallible>(shared.answer(request, peer).await) }
-                        });
-                        let connection = hyper::server::conn::http1::Builder::new()
-                            .timer(TokioTimer::new())
-                            .header_read_timeout(PATIENCE)
-                            .serve_connection(TokioIo::new(stream), service);
-                        let connection = graceful.watch(connection);
-                        // A connection that breaks is its client's affair.
-                        tokio::spawn(async move { drop(connection.await) });
-                    }
-                    Err(error) => {
-                        // Out of descriptors, most likely: let some be closed before the next attempt.
-                        self.shared.log.send(format_args!("countersign: cannot accept a connection: {error}"));
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                }
-            }
-        }
-        drop(self.listener);
+        let log = self.shared.log.clone();
+        let answer = move |request, peer| {
+            let shared = Arc::clone(&self.shared);
+            async move { shared.answer(request, peer).await }
+        };
+        listen::serve(self.listener, LIMITS, &log, answer, stop).await;
         watcher.abort();
-        if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-            let seconds = GRACE.as_secs();
-            self.shared
-                .log
-                .send(format_args!("countersign: requests were still running after {seconds} s and are cut off"));
-        }
     }
 }
 

@@ -9,10 +9,19 @@ use thiserror::Error;
 use super::json;
 use super::text::quoted;
 
+/// What an IAM OIDC provider asks for beside `issuer` and `jwks_uri` (facts of `AssumeRoleWithWebIdentity`).
+const FOR_AWS: [&str; 4] = [
+    "claims_supported",
+    "response_types_supported",
+    "subject_types_supported",
+    "id_token_signing_alg_values_supported",
+];
+
 /// A discovery document that belongs to the issuer that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery {
     jwks_uri: Url,
+    missing_for_aws: Vec<&'static str>,
 }
 
 /// Why a document says nothing about the issuer that was asked for.
@@ -53,7 +62,13 @@ impl Discovery {
         }
         let found = text("jwks_uri")?;
         match location(found) {
-            Ok(jwks_uri) => Ok(Self { jwks_uri }),
+            Ok(jwks_uri) => Ok(Self {
+                jwks_uri,
+                missing_for_aws: FOR_AWS
+                    .into_iter()
+                    .filter(|name| members.get(*name).and_then(Value::as_array).is_none_or(Vec::is_empty))
+                    .collect(),
+            }),
             Err(reason) => Err(DiscoveryError::JwksUri { found: found.to_owned(), reason }),
         }
     }
@@ -62,6 +77,11 @@ impl Discovery {
     /// another host in it than was checked here. Redirects are for the caller to refuse.
     pub fn jwks_uri(&self) -> &Url {
         &self.jwks_uri
+    }
+
+    /// The lists without which AWS takes no OIDC provider, if they are not there or empty.
+    pub fn missing_for_aws(&self) -> &[&'static str] {
+        &self.missing_for_aws
     }
 }
 

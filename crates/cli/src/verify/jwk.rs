@@ -1,5 +1,7 @@
 //! The issuer's key set (RFC 7517 section 5), and which of its keys may verify which algorithm.
 
+use std::collections::HashMap;
+
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey, VerificationAlgorithm};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -42,7 +44,7 @@ impl KeySet {
             return Err(KeySetError("there is no array `keys`".to_owned()));
         };
         let mut keys: Vec<Jwk> = Vec::with_capacity(items.len());
-        let mut faults = Vec::new();
+        let (mut faults, mut seen) = (Vec::new(), HashMap::<String, usize>::new());
         for (n, item) in items.into_iter().enumerate() {
             let Value::Object(members) = item else {
                 return Err(KeySetError(format!("key number {} is not an object", n + 1)));
@@ -52,10 +54,12 @@ impl KeySet {
             if !private.is_empty() {
                 faults.push(Problem::PrivateMember { key: key.name.clone(), members: private });
             }
-            if let Some(kid) = &key.kid
-                && keys.iter().filter(|earlier| earlier.kid.as_ref() == Some(kid)).count() == 1
-            {
-                faults.push(Problem::RepeatedKeyId { kid: kid.clone() });
+            if let Some(kid) = &key.kid {
+                let times = seen.entry(kid.clone()).or_default();
+                *times += 1;
+                if *times == 2 {
+                    faults.push(Problem::RepeatedKeyId { kid: kid.clone() });
+                }
             }
             keys.push(key);
         }
@@ -65,6 +69,26 @@ impl KeySet {
     /// What makes the whole set unfit: private members, repeated `kid`s.
     pub fn faults(&self) -> &[Problem] {
         &self.faults
+    }
+
+    /// What STS does not take in a set, whichever key a token names (facts of `AssumeRoleWithWebIdentity`).
+    pub fn faults_for_aws(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for key in &self.keys {
+            if key.members.contains_key("key_ops") {
+                faults.push(format!("key {} has key_ops, and STS takes no set with such a key", key.name));
+            }
+            if key.kid.is_none() {
+                faults.push(format!("key {}: STS takes keys with a kid only", key.name));
+            }
+        }
+        for kind in ["RSA", "EC"] {
+            let count = self.keys.iter().filter(|key| key.members.get("kty").is_some_and(|kty| kty == kind)).count();
+            if count > 100 {
+                faults.push(format!("{count} keys are {kind}, and STS takes at most 100"));
+            }
+        }
+        faults
     }
 
     /// No key at all.
@@ -259,6 +283,19 @@ mod tests {
         Jwk::new(0, members).usable_for(algorithm, &format!("{algorithm:?}")).map(|_| ())
     }
 
+    #[test]
+    fn what_sts_takes_in_no_set_is_told() {
+        let faults = |keys: &[&Value]| set(keys).faults_for_aws().join("; ");
+        assert_eq!(faults(&[&RSA.jwk]), "");
+        let of = |jwk: Value| faults(&[&RSA.jwk, &jwk]);
+        assert!(of(with(&RSA.jwk, "key_ops", json!(["verify"]))).contains("has key_ops"));
+        assert!(of(without(&RSA.jwk, "kid")).contains("number 2 (no kid): STS takes keys with a kid only"));
+        let many: Vec<Value> = (0..101).map(|n| with(&RSA.jwk, "kid", json!(n.to_string()))).collect();
+        let many: Vec<&Value> = many.iter().collect();
+        assert_eq!(faults(&many), "101 keys are RSA, and STS takes at most 100");
+        assert_eq!(faults(many.get(..100).unwrap()), "");
+    }
+
     fn number(bytes: &[u8]) -> Value {
         json!(URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -402,6 +439,15 @@ mod tests {
         assert!(!fault.to_string().contains("secret"));
         let repeated = Problem::RepeatedKeyId { kid: "a".to_owned() };
         assert_eq!(set(&[&a, &json!({"kty": "AKP", "kid": "a"}), &a]).faults(), [repeated]);
+    }
+
+    #[test]
+    fn a_set_as_large_as_an_answer_may_be_is_read_at_once() {
+        let many: Vec<Value> = (0..60_000).map(|n| json!({"kid": n.to_string()})).collect();
+        let (text, began) = (json!({"keys": many}).to_string(), std::time::Instant::now());
+        assert!(KeySet::parse(text.as_bytes()).unwrap().faults().is_empty());
+        // It takes the fiftieth part, and each with each a minute.
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     }
 
     #[test]

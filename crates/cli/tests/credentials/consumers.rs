@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use testkit::sts::Outcome;
 use testkit::tools::{python, workspace_root};
 
 use crate::recipes::shown;
@@ -35,26 +34,6 @@ impl World {
         let mut shell = self.consumer("bash");
         shell.args(["-euo", "pipefail", "-c", recipe]);
         shell
-    }
-
-    /// The credentials that STS gave, one for each time that it was asked.
-    pub(crate) fn given(&self) -> Vec<String> {
-        let given = |outcome| match outcome {
-            Outcome::Given(key) => key,
-            other => panic!("no credentials: {other:?}"),
-        };
-        self.sts.calls().into_iter().map(|call| given(call.outcome)).collect()
-    }
-
-    /// The credentials that a program has called with, all of it without a refusal.
-    pub(crate) fn used_by(&self, program: &str) -> BTreeSet<String> {
-        let calls = self.sts.consumed().into_iter().filter(|call| call.user_agent.starts_with(program));
-        calls
-            .map(|call| {
-                assert_eq!(call.refused, None, "{call:?}");
-                call.access_key_id
-            })
-            .collect()
     }
 }
 

@@ -11,9 +11,13 @@ const SHOW: &str = "env | grep -E '^(AWS|COUNTERSIGN|ACTIONS)_' | cut -d= -f1 | 
 fn the_command_finds_the_credentials_and_no_other_way_to_any() {
     let world = World::new();
     let mut command = world.countersign(&["exec", "--profile", "deploy", "--", "sh", "-c", SHOW]);
-    for name in
-        ["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_SECURITY_TOKEN"]
-    {
+    for name in [
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_SECURITY_TOKEN",
+        "AWS_BEARER_TOKEN_BEDROCK",
+    ] {
         command.env(name, "x");
     }
     let ran = run(command.env("COUNTERSIGN_OAUTH_CLIENT_SECRET", "x"));
@@ -46,6 +50,9 @@ fn the_region_of_the_profile_that_is_taken_away_stays() {
     let show = "echo \"$AWS_REGION $AWS_DEFAULT_REGION ${AWS_PROFILE-none}\"";
     let mut command = world.countersign(&["exec", "--profile", "deploy", "--", "sh", "-c", show]);
     let ran = run(command.env_remove("AWS_REGION").env("AWS_PROFILE", "there"));
+    assert_eq!(ran.stdout, "eu-west-3 eu-west-3 none\n", "{ran:?}");
+    // What a compose file leaves empty says nothing.
+    let ran = run(command.env("AWS_REGION", "").env("AWS_DEFAULT_REGION", ""));
     assert_eq!(ran.stdout, "eu-west-3 eu-west-3 none\n", "{ran:?}");
 }
 

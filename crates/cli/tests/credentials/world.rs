@@ -1,5 +1,6 @@
 //! An issuer, an STS that trusts it, and a user with a home.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::serve::{Serve, Setup};
-use testkit::sts::{Provider, Role, Sts};
+use testkit::sts::{Outcome, Provider, Role, Sts};
 use testkit::tools;
 
 /// The issuer's URL, as STS would take it. It is served on loopback.
@@ -175,6 +176,26 @@ impl World {
     /// `credentials --profile deploy`, and more.
     pub(crate) fn credentials(&self, more: &[&str]) -> Command {
         self.countersign(&[&["credentials", "--profile", "deploy"], more].concat())
+    }
+
+    /// The credentials that STS gave, one for each time that it was asked.
+    pub(crate) fn given(&self) -> Vec<String> {
+        let given = |outcome| match outcome {
+            Outcome::Given(key) => key,
+            other => panic!("no credentials: {other:?}"),
+        };
+        self.sts.calls().into_iter().map(|call| given(call.outcome)).collect()
+    }
+
+    /// The credentials that a program has called with, all of it without a refusal.
+    pub(crate) fn used_by(&self, program: &str) -> BTreeSet<String> {
+        let calls = self.sts.consumed().into_iter().filter(|call| call.user_agent.starts_with(program));
+        calls
+            .map(|call| {
+                assert_eq!(call.refused, None, "{call:?}");
+                call.access_key_id
+            })
+            .collect()
     }
 
     /// How often STS was asked for credentials.

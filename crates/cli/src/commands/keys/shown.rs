@@ -8,35 +8,24 @@ use countersign_core::plan::Note;
 use countersign_core::status::{KeyStatus, Report, StateName, Status};
 use jiff::Timestamp;
 
+use crate::out;
+
 /// A table, and what is amiss.
 pub(super) fn status(status: &Status) -> String {
     let head = ["KEY", "ALG", "STATE", "AGE", "PUBLISHED", "WHAT COMES NEXT"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = status
-        .keys
-        .iter()
-        .map(|key| {
-            let published = if key.published { "yes" } else { "NO" };
-            let age = since(key.announced_at, status.at);
-            [
-                key.kid.to_string(),
-                key.alg.to_string(),
-                key.state.to_string(),
-                age,
-                published.to_owned(),
-                next(key, status.at),
-            ]
-        })
-        .collect();
-    let mut text = String::new();
-    let width = |column: usize| {
-        let cells = rows.iter().chain([&head]).filter_map(|row| row.get(column));
-        cells.map(String::len).max().unwrap_or_default()
-    };
-    let widths: [usize; 6] = std::array::from_fn(width);
-    for row in [&head].into_iter().chain(&rows) {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
-    }
+    let rows = status.keys.iter().map(|key| {
+        let published = if key.published { "yes" } else { "NO" };
+        let age = since(key.announced_at, status.at);
+        [
+            key.kid.to_string(),
+            key.alg.to_string(),
+            key.state.to_string(),
+            age,
+            published.to_owned(),
+            next(key, status.at),
+        ]
+    });
+    let mut text = out::columns(std::iter::once(head).chain(rows)).join("\n") + "\n";
     for revoked in &status.revoked {
         let _ = writeln!(text, "{} was revoked at {}", revoked.kid, moment(revoked.at));
     }

@@ -15,11 +15,20 @@ pub struct Row {
 }
 
 /// The commands that look for AWS credentials, as every AWS SDK does.
-const SIGN: &[&str] = &["token", "credentials", "exec", "probe", "keys"];
+const SIGN: &[&str] = &["token", "credentials", "exec", "agent", "daemon", "doctor", "probe", "keys"];
 /// The commands that ask another machine.
-const ASK: &[&str] = &["token", "verify", "credentials", "exec", "probe", "keys"];
+const ASK: &[&str] = &["token", "verify", "credentials", "exec", "agent", "daemon", "doctor", "probe", "keys"];
 /// The commands that trade a token for AWS credentials.
-const TRADE: &[&str] = &["credentials", "exec"];
+const TRADE: &[&str] = &["credentials", "exec", "agent", "daemon", "doctor"];
+/// Those of them that keep what they got.
+const KEEP: &[&str] = &["credentials", "exec"];
+
+/// The commands that read the files of the AWS configuration.
+const READ: &[&str] = &["token", "credentials", "exec", "agent", "daemon", "configure", "doctor", "probe", "keys"];
+/// The commands that read profiles of ours.
+const PROFILES: &[&str] = &["credentials", "exec", "agent", "daemon", "configure", "doctor"];
+/// The commands that are about one profile, whom flags and variables tell too.
+const ONE: &[&str] = &["credentials", "exec", "agent", "doctor"];
 
 /// Variables of the environment.
 pub const VARIABLES: &[Row] = &[
@@ -36,7 +45,7 @@ pub const VARIABLES: &[Row] = &[
     Row {
         names: &["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"],
         says: "The files of the AWS configuration, in place of ~/.aws/config and ~/.aws/credentials.",
-        commands: SIGN,
+        commands: READ,
     },
     Row {
         names: &["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"],
@@ -70,8 +79,8 @@ pub const VARIABLES: &[Row] = &[
         commands: &["exec"],
     },
     Row {
-        names: &["AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN"],
-        says: "Other ways to credentials are taken out of the command's environment, these two among them.",
+        names: &["AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"],
+        says: "Other ways to credentials are taken out of the command's environment, these three among them.",
         commands: &["exec"],
     },
     Row {
@@ -103,7 +112,7 @@ pub const VARIABLES: &[Row] = &[
         names: &["COUNTERSIGN_PROFILE"],
         says: "The profile, in place of --profile. Each other setting has a variable too, named as its flag is: \
                COUNTERSIGN_ROLE_ARN for --role-arn, COUNTERSIGN_POLICY_ARNS with several ARNs for --policy-arn.",
-        commands: TRADE,
+        commands: ONE,
     },
     Row {
         names: &["COUNTERSIGN_OAUTH_CLIENT_SECRET"],
@@ -115,10 +124,33 @@ pub const VARIABLES: &[Row] = &[
         says: "Where a job of GitHub Actions gets a token, and by what. The runner sets them.",
         commands: TRADE,
     },
+    Row { names: &["XDG_CONFIG_HOME"], says: "The folder of profiles, in place of ~/.config.", commands: PROFILES },
+    Row { names: &["XDG_CACHE_HOME"], says: "The folder of kept credentials, in place of ~/.cache.", commands: KEEP },
     Row {
-        names: &["XDG_CONFIG_HOME", "XDG_CACHE_HOME"],
-        says: "Folders of profiles and of kept credentials, in place of ~/.config and ~/.cache.",
-        commands: TRADE,
+        names: &["XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY"],
+        says: "Folders in memory, of a user who is logged in and of a service of systemd's: the authorization token lies in the \
+               first that is there, else in that of kept credentials.",
+        commands: &["agent"],
+    },
+    Row {
+        names: &["STATE_DIRECTORY", "XDG_STATE_HOME"],
+        says: "Where it stands which files were written: $STATE_DIRECTORY, as systemd sets it, else $XDG_STATE_HOME/countersign, in place of ~/.local/state/countersign.",
+        commands: &["daemon"],
+    },
+    Row {
+        names: &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"],
+        says: "Where and how often systemd wants to be told that the service is ready and alive. It sets them.",
+        commands: &["agent", "daemon"],
+    },
+    Row {
+        names: &[
+            "COUNTERSIGN_WRITE_TOKEN_FILE",
+            "COUNTERSIGN_WRITE_CREDENTIALS_FILE",
+            "COUNTERSIGN_WRITE_ENV_FILE",
+            "COUNTERSIGN_WRITE_JSON_FILE",
+        ],
+        says: "Set for a hook, beside COUNTERSIGN_PROFILE: where the profile's files are.",
+        commands: &["daemon"],
     },
     Row {
         names: &["XDG_DATA_HOME", "HOME"],
@@ -130,9 +162,19 @@ pub const VARIABLES: &[Row] = &[
 
 /// Files. DIR is the data directory.
 pub const FILES: &[Row] = &[
-    Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: SIGN },
-    Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: TRADE },
-    Row { names: &["~/.cache/countersign"], says: "Credentials that are kept, for this user alone.", commands: TRADE },
+    Row { names: &["~/.aws/config", "~/.aws/credentials"], says: "The AWS configuration.", commands: READ },
+    Row { names: &["~/.config/countersign/config.toml"], says: "Profiles: settings under a name.", commands: PROFILES },
+    Row { names: &["~/.cache/countersign"], says: "Credentials that are kept, for this user alone.", commands: KEEP },
+    Row {
+        names: &["$XDG_RUNTIME_DIR/countersign"],
+        says: "The authorization token of an agent on a port, for this user alone: agent-PORT.token. It goes with the agent.",
+        commands: &["agent"],
+    },
+    Row {
+        names: &["~/.local/state/countersign"],
+        says: "What was written, and how it goes, for this user alone.",
+        commands: &["daemon"],
+    },
     Row {
         names: &["DIR/keyring.json"],
         says: "The key ring with its private keys, in the data directory. Refused if others can read it.",
@@ -154,11 +196,18 @@ pub const FILES: &[Row] = &[
 /// What exit code 1 means where something more exact can be said than for all.
 const REFUSED: &[(&str, &str)] = &[
     ("probe", "At least one probe is not as expected; with --check, the file does not load."),
+    ("daemon", "With --once, somebody said no; with --status, not every file is good."),
     (
         "exec",
         "The token or the session is refused. With credentials, the command's own exit code; 126 or 127 if it cannot be run.",
     ),
+    ("agent", "With --status: at least one role has no credentials."),
+    ("doctor", "Somebody says no, or something is wrong: a token, a document, a clock."),
     ("trust diff", "Somebody gains access."),
+    (
+        "configure",
+        "AWS's tools would find other credentials under that name, or these would sign for themselves: nothing is written.",
+    ),
 ];
 
 /// The exit codes, with what they mean for this command.

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
-use reqwest::Method;
+use anyhow::{Context as _, anyhow, bail};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
+use zeroize::Zeroizing;
 
 use super::{Failure, encoded};
 use crate::client::{call, secret_header};
@@ -19,17 +20,23 @@ const TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 /// Before the second and the third attempt. GitHub's toolkit makes eleven, in some ten seconds.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
-pub(super) async fn token(audience: &str) -> Result<WebToken, Failure> {
+/// Where a token is asked for, and by what.
+pub fn endpoint() -> anyhow::Result<(Url, Zeroizing<String>)> {
     let (Some(url), Some(bearer)) = (variable(URL), variable(TOKEN)) else {
-        let why = format!("{URL} and {TOKEN} are not both set");
-        let advice =
-            "GitHub Actions sets them for a job that has `permissions: id-token: write`, and they are nowhere else";
-        return Err(anyhow!("{why}: {advice}").into());
+        bail!(
+            "{URL} and {TOKEN} are not both set: GitHub Actions sets them for a job that has `permissions: id-token: write`, \
+             and they are nowhere else"
+        );
     };
-    let mut url = location(&url).map_err(|fault| anyhow!("{URL} {fault}"))?;
+    Ok((location(&url).map_err(|fault| anyhow!("{URL} {fault}"))?, Zeroizing::new(bearer)))
+}
+
+pub(super) async fn token(audience: &str) -> Result<WebToken, Failure> {
+    let (mut url, bearer) = endpoint()?;
     let query = url.query().map(|query| format!("{query}&")).unwrap_or_default();
     url.set_query(Some(&format!("{query}audience={}", encoded(audience))));
-    let authorization = secret_header(&format!("bearer {bearer}")).with_context(|| format!("{TOKEN} is no token"))?;
+    let authorization =
+        secret_header(&format!("bearer {}", *bearer)).with_context(|| format!("{TOKEN} is no token"))?;
     let accept = HeaderValue::from_static("application/json; api-version=2.0");
     let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization), (ACCEPT, accept)]);
 

@@ -9,19 +9,25 @@ use crate::client::{self, Ask};
 use crate::credentials::token::WebToken;
 use crate::signing::{Signer, Signing};
 
-/// The shortest lifetime that an issuer gives: the token is carried to STS at once, and how long the session lasts does not
-/// depend on it.
-const LIFETIME: u32 = 60;
+/// The shortest lifetime that an issuer gives. It is enough for a token that is carried to STS at once: how long the session
+/// lasts does not depend on it.
+pub const SHORTEST: u32 = 60;
 /// For AWS credentials to sign with. The SDK waits for ever for some who give them: a program, or an STS that says nothing.
 const PATIENCE: Duration = Duration::from_secs(45);
 
 impl Issuer {
-    pub(super) async fn token(&self) -> Result<WebToken, Failure> {
+    /// What the request is signed with.
+    pub async fn signing(&self) -> anyhow::Result<Signing> {
         let url = client::token_endpoint(&self.url);
         let signer = self.aws_profile.clone().map_or(Signer::Chain, Signer::Profile);
-        let signing = within(PATIENCE, Box::pin(Signing::find(&signer, &url, self.region.as_deref()))).await?;
-        let ask = Ask { audience: self.audience.clone(), scope: None, expires_in: Some(LIFETIME) };
-        let answer = client::ask(&url, &ask, Some(&signing)).await?;
+        within(PATIENCE, Box::pin(Signing::find(&signer, &url, self.region.as_deref()))).await
+    }
+
+    /// A token for whoever signs, which is to last so many seconds; without it, as long as the policy lets it.
+    pub async fn token(&self, signing: &Signing, expires_in: Option<u32>) -> Result<WebToken, Failure> {
+        let url = client::token_endpoint(&self.url);
+        let ask = Ask { audience: self.audience.clone(), scope: None, expires_in };
+        let answer = client::ask(&url, &ask, Some(signing)).await?;
         match answer.status {
             200 => {
                 let token = answer.token().and_then(|token| WebToken::read(&token).ok());

@@ -17,10 +17,10 @@ use crate::verify::json::object;
 use crate::verify::location;
 
 impl OAuth {
-    pub(super) async fn token(&self) -> Result<WebToken, Failure> {
-        let secret = self.secret.read()?;
+    /// A token for whoever has this secret.
+    pub async fn token(&self, secret: &str) -> Result<WebToken, Failure> {
         let (url, auth) = self.endpoint().await?;
-        let (id, encoded) = (encoded(&self.client_id), Zeroizing::new(encoded(&secret)));
+        let (id, encoded) = (encoded(&self.client_id), Zeroizing::new(encoded(secret)));
         let basic = Zeroizing::new(STANDARD.encode(Zeroizing::new(format!("{id}:{}", *encoded)).as_bytes()));
 
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -32,7 +32,7 @@ impl OAuth {
             ClientAuth::Post => body.extend(["&client_id=", &id, "&client_secret=", &encoded]),
         }
         let answer = call(Method::POST, &url, headers, body, &format!("asking {} for a token", shown(&url))).await?;
-        let (url, said) = (shown(&url), answer.said_without(&[&basic, &encoded, &secret]));
+        let (url, said) = (shown(&url), answer.said_without(&[&basic, &encoded, secret]));
 
         if answer.status == 200 {
             let body = answer.json();

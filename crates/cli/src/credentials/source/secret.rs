@@ -11,7 +11,8 @@ use super::file::{LARGEST, content};
 use crate::out;
 
 impl Secret {
-    pub(super) fn read(&self) -> anyhow::Result<Zeroizing<String>> {
+    /// The secret itself.
+    pub fn read(&self) -> anyhow::Result<Zeroizing<String>> {
         let (secret, place) = match self {
             Self::File(path) => (of_file(path)?, path.display().to_string()),
             // What the error of a variable that is no text says is its value.
