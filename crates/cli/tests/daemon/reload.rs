@@ -83,6 +83,7 @@ fn a_hook_runs_when_all_files_of_its_profile_are_there_and_learns_no_secret() {
     table(&script.replace("SEEN", &seen.display().to_string()));
     let mut command = files.command(&[]);
     command.env("COUNTERSIGN_OAUTH_CLIENT_SECRET", "s3cret").env("NOTIFY_SOCKET", "/nowhere");
+    command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "s3cret");
     let daemon = Running::begin(&mut command);
     let text = until("the hook", || fs::read_to_string(&seen).ok().filter(|text| text.contains("done\n")));
     let variables: Vec<&str> = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
@@ -91,6 +92,7 @@ fn a_hook_runs_when_all_files_of_its_profile_are_there_and_learns_no_secret() {
         "NOTIFY_SOCKET",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_ACCESS_KEY_ID",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     ] {
         assert!(!variables.contains(&name), "{name} is in {text}");
