@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 
+use super::file::hash;
 use crate::credentials::Request;
 use crate::credentials::profile::{Config, Written, home};
 use crate::credentials::settings::{Settings, absolute_at};
@@ -53,6 +54,15 @@ pub struct Part {
     pub profile: String,
     /// In which form.
     pub form: Form,
+    /// A hash of whose it is: the role and what limits it, or the token's source.
+    pub whose: String,
+}
+
+impl Part {
+    /// What parts of a file differ by, also those that stood there before: another role's are not this one's.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.form.key(), self.whose)
+    }
 }
 
 /// A form.
@@ -104,7 +114,19 @@ impl Plan {
             section.is_none() || written.write_credentials_file.is_some(),
             "write_credentials_section is one of a write_credentials_file, which is not there"
         );
-        let (mut paths, mut sessions) = (Vec::new(), false);
+        let sessions = [&written.write_credentials_file, &written.write_env_file, &written.write_json_file];
+        let sessions = sessions.into_iter().any(Option::is_some);
+        ensure!(
+            !sessions || settings.role().is_some(),
+            "which role? Credentials are those of a role, and the profile names none: role_arn = \"arn:aws:iam::ACCOUNT:role/NAME\""
+        );
+        let session = sessions.then(|| settings.clone().request()).transpose()?;
+        let source = settings.token_source()?;
+        let of_session =
+            session.as_ref().map(|Request { session, .. }| (&session.role, &session.policy, &session.policy_arns));
+        let whose = [serde_json::to_vec(&source)?, serde_json::to_vec(&of_session)?];
+        let whose = whose.map(|whose| hash(&whose).chars().take(16).collect::<String>());
+        let mut paths = Vec::new();
         for (variable, setting, path, form) in [
             (PATHS[0], "write_token_file", &written.write_token_file, Form::Token),
             (
@@ -119,20 +141,14 @@ impl Plan {
             let Some(path) = path else { continue };
             let path = absolute_at(home, setting, path)?;
             ensure!(path.file_name().is_some(), "{setting}: {} is no file's name", path.display());
-            sessions |= form != Form::Token;
-            self.take(&path, Part { profile: name.to_owned(), form })?;
+            let whose = whose[usize::from(form != Form::Token)].clone();
+            self.take(&path, Part { profile: name.to_owned(), form, whose })?;
             paths.push((variable, path));
         }
         ensure!(
             !paths.is_empty(),
             "it writes nothing: say write_token_file, write_credentials_file, write_env_file or write_json_file"
         );
-        ensure!(
-            !sessions || settings.role().is_some(),
-            "which role? Credentials are those of a role, and the profile names none: role_arn = \"arn:aws:iam::ACCOUNT:role/NAME\""
-        );
-        let session = sessions.then(|| settings.clone().request()).transpose()?;
-        let source = settings.token_source()?;
         let secret = match &source {
             Source::OAuth(OAuth { secret: Secret::Environment(name), .. }) => Some(name.clone()),
             _ => None,

@@ -96,7 +96,7 @@ impl Target {
 
     /// Each part stands there and is good.
     pub(super) fn is_good(&self, now: Moment) -> bool {
-        self.parts.iter().all(|part| self.good(&part.form.key(), now).is_some())
+        self.parts.iter().all(|part| self.good(&part.key(), now).is_some())
     }
 
     /// How the last work failed.
@@ -141,7 +141,7 @@ impl Target {
             return Ok((self.seen != Seen::Nothing).then_some(Work::Remove));
         }
         // In the order of the plan, which is that of the profiles' names.
-        let keys: Vec<String> = self.parts.iter().map(|part| part.form.key()).collect();
+        let keys: Vec<String> = self.parts.iter().map(Part::key).collect();
         let text = content::file(keys.iter().filter_map(|key| Some((key, &parts.get(key)?.value))));
         let same = self.seen == Seen::Ours(file::hash(text.as_bytes()));
         Ok((!same).then_some(Work::Write(text, parts)))
@@ -171,8 +171,7 @@ impl Target {
             Done::Removed => (Seen::Nothing, Parts::new(), false),
         };
         let is_new = |part: &&Part| {
-            let (key, text) =
-                (part.form.key(), |parts: &Parts, key: &str| parts.get(key).map(|part| part.value.clone()));
+            let (key, text) = (part.key(), |parts: &Parts, key: &str| parts.get(key).map(|part| part.value.clone()));
             written && text(&there, &key) != text(&self.there, &key)
         };
         let new = self.parts.iter().filter(is_new).map(|part| part.profile.clone()).collect();
@@ -187,8 +186,11 @@ impl Target {
             self.busy = None;
         }
         // Whatever stands there, it is not ours.
-        if why.is::<Foreign>() && (self.seen != Seen::Unknown || self.parts.is_empty()) {
-            (self.seen, self.there) = (Seen::Nothing, Parts::new());
+        if why.is::<Foreign>() {
+            self.there.clear();
+            if self.seen != Seen::Unknown || self.parts.is_empty() {
+                self.seen = Seen::Nothing;
+            }
         }
         let since = Moment::now();
         let times = self.failed.as_ref().map_or(0, |trouble| trouble.times);
@@ -203,9 +205,12 @@ impl Work {
     /// Does it, for as long as the disk takes.
     pub(super) fn run(self, book: &Book, path: &Path) -> anyhow::Result<Done> {
         let now = Moment::now();
+        // Before a file is forgotten, too: nobody would look into its folder again.
+        if !matches!(self, Self::Write(..)) {
+            book.tidy(path.parent().context("a file is in a folder")?);
+        }
         match self {
             Self::Look => {
-                book.tidy(path.parent().context("a file is in a folder")?);
                 let Some((content, text)) = file::look(book, path)? else {
                     return Ok(Done::Looked(Seen::Nothing, Parts::new()));
                 };

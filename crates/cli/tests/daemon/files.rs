@@ -152,6 +152,32 @@ fn a_file_that_somebody_else_replaces_is_theirs_from_then_on_even_when_it_would_
 }
 
 #[test]
+fn a_file_of_somebody_elses_is_not_good_because_one_of_ours_stood_there() {
+    let files = Files::new();
+    files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
+    let daemon = files.start();
+    fs::write(files.at("env"), "MINE=1\n").unwrap();
+    daemon.signal("HUP");
+    daemon.wait_until_said("env: it is not what `countersign daemon` wrote there");
+    until("the status", || (files.status().0 == Some(1)).then_some(()));
+    assert_eq!(files.read("env").as_deref(), Some("MINE=1\n"));
+}
+
+#[test]
+fn what_was_left_half_written_goes_with_a_file_that_is_no_longer_named() {
+    let files = Files::new();
+    files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
+    assert_eq!(run(&mut files.command(&["--once"])).code, Some(0));
+    let id = files.state().file_stem().unwrap().to_str().unwrap().replace("daemon-", ".countersign-");
+    fs::write(files.at(&format!("{id}-01234567-abcdef")), "AWS_SECRET").unwrap();
+    // Of another configuration.
+    fs::write(files.at(".countersign-0123456789abcdef-01234567-abcdef"), "").unwrap();
+    files.tables(&format!("[daemon.deploy]\nwrite_env_file = '{}/env'\n", files.home().display()));
+    assert_eq!(run(&mut files.command(&["--once"])).code, Some(0));
+    assert_eq!(files.names(), [".countersign-0123456789abcdef-01234567-abcdef"]);
+}
+
+#[test]
 fn a_folder_where_others_could_put_another_file_is_refused() {
     let files = Files::new();
     files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\nwrite_json_file = 'RUN/none/json'\n");
