@@ -105,6 +105,13 @@ impl Plan {
             let settings = config.profile(name, path).with_context(within)?;
             plan.add(name, settings, written, home().as_deref()).with_context(within)?;
         }
+        let mut places = BTreeMap::new();
+        for file in plan.files.keys() {
+            let folder = file.parent().and_then(|folder| folder.canonicalize().ok());
+            if let Some(other) = folder.and_then(|folder| places.insert(folder.join(file.file_name()?), file)) {
+                bail!("{} and {} are one file: write it in the same way", other.display(), file.display());
+            }
+        }
         Ok(plan)
     }
 
@@ -139,7 +146,8 @@ impl Plan {
             (PATHS[3], "write_json_file", &written.write_json_file, Form::Json),
         ] {
             let Some(path) = path else { continue };
-            let path = absolute_at(home, setting, path)?;
+            // Without a slash at the end, which makes a folder of it.
+            let path: PathBuf = absolute_at(home, setting, path)?.components().collect();
             ensure!(path.file_name().is_some(), "{setting}: {} is no file's name", path.display());
             let whose = whose[usize::from(form != Form::Token)].clone();
             self.take(&path, Part { profile: name.to_owned(), form, whose })?;
@@ -231,6 +239,27 @@ mod tests {
         assert_eq!(b.secret.as_deref(), Some("OF_B"));
         let keys: Vec<String> = plan.files[Path::new("/c")].iter().map(|part| part.form.key()).collect();
         assert_eq!((plan.files.len(), keys), (3, vec!["[a]".to_owned(), "[f]".to_owned()]));
+    }
+
+    #[test]
+    fn a_file_is_one_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("link")).unwrap();
+        for (other, expected) in
+            [("./c/", None), ("none/c", None), ("../RUN/c", Some("are one file")), ("link/c", Some("are one file"))]
+        {
+            let tables = format!(
+                "[daemon.a]\nwrite_credentials_file = 'RUN/c'\n[daemon.file]\nwrite_credentials_file = 'RUN/{other}'\n"
+            );
+            let name = folder.path().file_name().unwrap().to_str().unwrap();
+            let tables =
+                tables.replace("../RUN", &format!("../{name}")).replace("RUN", folder.path().to_str().unwrap());
+            let said = read(&tables).map(|plan| plan.files.len());
+            match expected {
+                None => assert_eq!(said, Ok(if other == "./c/" { 1 } else { 2 })),
+                Some(expected) => assert!(said.as_ref().is_err_and(|said| said.contains(expected)), "{said:?}"),
+            }
+        }
     }
 
     #[test]
