@@ -33,6 +33,14 @@ impl Moment {
         Self { wall: Timestamp::now(), steady: Instant::now() }
     }
 
+    /// So much earlier, as both clocks would have said then.
+    #[must_use]
+    pub fn before(self, ago: SignedDuration) -> Self {
+        let wall = self.wall.saturating_sub(ago).unwrap_or(Timestamp::MIN);
+        let steady = ago.try_into().ok().and_then(|ago| self.steady.checked_sub(ago));
+        Self { wall, steady: steady.unwrap_or(self.steady) }
+    }
+
     /// By how much the wall clock has stepped since, if that is not just its being adjusted. A machine that slept has a clock that
     /// stepped.
     pub fn stepped(self, earlier: Self) -> Option<SignedDuration> {

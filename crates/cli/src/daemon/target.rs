@@ -215,14 +215,9 @@ impl Work {
                     return Ok(Done::Looked(Seen::Nothing, Parts::new()));
                 };
                 let texts = content::parts(&text, content.ends_at.keys());
-                // Of what was written by a clock that is ahead of this one, nobody knows how long it is good.
-                let life = |key: &String| match content.ends_at.get(key) {
-                    Some(end) if content.written_at <= now.wall + STEP => end.duration_since(now.wall),
-                    _ => SignedDuration::ZERO,
-                };
                 let parts = texts.into_iter().map(|(key, text)| {
-                    let life = life(&key);
-                    (key, Fresh::new(text, now, life, 0.0))
+                    let fresh = as_written(&content, &key, text, now);
+                    (key, fresh)
                 });
                 Ok(Done::Looked(Seen::Ours(content.hash.clone()), parts.collect()))
             }
@@ -234,6 +229,46 @@ impl Work {
                 Ok(Done::Written(hash, parts))
             }
             Self::Remove => file::remove(book, path).map(|()| Done::Removed),
+        }
+    }
+}
+
+/// What stands there, with the life that it had. Of what was written by a clock that is ahead of this one, nobody knows how long it
+/// is good.
+fn as_written(content: &Content, key: &str, text: Text, now: Moment) -> Fresh<Text> {
+    match content.ends_at.get(key) {
+        Some(end) if content.written_at <= now.wall + STEP => {
+            let (age, life) = (now.wall.duration_since(content.written_at), end.duration_since(content.written_at));
+            Fresh::new(text, now.before(age), life, 0.0)
+        }
+        _ => Fresh::new(text, now, SignedDuration::ZERO, 0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stood_there_ends_when_it_would_have_ended_without_a_restart() {
+        let now = Moment::now();
+        for (ago, ends, is_over) in [
+            (3590, 10, false),
+            // It is not as good as one that lives for four seconds.
+            (3596, 4, true),
+            (3601, -1, true),
+            (-4, 3600, false),
+            (-6, 3600, true),
+            (2, 4, false),
+            (1_700_000_000, 3600, false),
+        ] {
+            let at = |seconds| now.wall + SignedDuration::from_secs(seconds);
+            let ends_at = BTreeMap::from([("env".to_owned(), at(ends))]);
+            let content = Content { hash: String::new(), written_at: at(-ago), ends_at };
+            let fresh = |key| as_written(&content, key, Text::default(), now);
+            assert_eq!(fresh("env").is_over(now), is_over, "{ago} {ends}");
+            assert!(is_over || fresh("env").end(now) == at(ends + ago.min(0)), "{ago} {ends}");
+            assert!(fresh("json").is_over(now));
         }
     }
 }
