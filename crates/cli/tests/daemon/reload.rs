@@ -162,7 +162,7 @@ fn a_secret_stays_one_and_a_hook_has_no_status_when_its_profile_is_not_named_any
     let daemon = Running::begin(files.command(&[]).env("OF_OTHER", "s3cret"));
     until("the hook", || begun.exists().then_some(()));
     files.tables(
-        &format!("[daemon.deploy]\nwrite_env_file = 'RUN/env'\nhook = ['sh', '-c', 'env >SEEN; echo done >>SEEN']\n")
+        &"[daemon.deploy]\nwrite_env_file = 'RUN/env'\nhook = ['sh', '-c', 'env >SEEN; echo done >>SEEN']\n"
             .replace("SEEN", &seen.display().to_string()),
     );
     daemon.signal("HUP");
