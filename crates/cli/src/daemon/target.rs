@@ -154,7 +154,7 @@ impl Target {
 
     /// The thread takes long, and nobody has said so yet.
     pub(super) fn is_late(&self, now: Moment) -> bool {
-        let untold = |since: Moment| self.failure().is_none_or(|failed| failed.at < since.wall);
+        let untold = |since| self.failed.as_ref().is_none_or(|trouble| now.since(trouble.since) > now.since(since));
         self.busy.is_some_and(|(since, _)| now.since(since) > PATIENCE && untold(since))
     }
 
@@ -248,6 +248,20 @@ fn as_written(content: &Content, key: &str, text: Text, now: Moment) -> Fresh<Te
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_hangs_is_told_once_whatever_the_clock_does() {
+        let mut target = Target::new(Vec::new());
+        target.begin(&Work::Look, Moment::now());
+        assert!(!target.is_late(Moment::now()));
+        // A minute ago, before the clock stepped back by an hour.
+        let mut since = Moment::now().before(SignedDuration::from_mins(1));
+        since.wall += SignedDuration::from_hours(1);
+        target.begin(&Work::Look, since);
+        assert!(target.is_late(Moment::now()));
+        target.fail(&anyhow::anyhow!("its disk does not answer"), false);
+        assert!(!target.is_late(Moment::now()));
+    }
 
     #[test]
     fn what_stood_there_ends_when_it_would_have_ended_without_a_restart() {
