@@ -13,6 +13,9 @@ use sd_notify::NotifyState;
 /// Variables by which systemd says that it wants to be told. A child must not speak in the service's name.
 pub const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
+/// systemd reads no message of more than 4096 bytes, which `READY=1` would then be lost with. A character has four at most.
+const LONGEST: usize = 900;
+
 /// For somebody who reads what is said.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -58,8 +61,7 @@ impl Heart {
 
 fn tell(states: &[NotifyState<'_>]) {
     let Some(place) = std::env::var_os(VARIABLES[0]) else { return };
-    // A line is a variable: what somebody else said must not be one.
-    let message: String = states.iter().map(|state| state.to_string().replace('\n', " ") + "\n").collect();
+    let message: String = states.iter().map(line).collect();
     let send = || {
         let socket = UnixDatagram::unbound()?;
         // Whoever reads nothing is not waited for.
@@ -67,6 +69,11 @@ fn tell(states: &[NotifyState<'_>]) {
         socket.send_to_addr(message.as_bytes(), &address(&place)?)
     };
     let _: io::Result<usize> = send();
+}
+
+/// A line is a variable: what somebody else said must not be one.
+fn line(state: &NotifyState<'_>) -> String {
+    state.to_string().replace('\n', " ").chars().take(LONGEST).chain(['\n']).collect()
 }
 
 /// A path, or a name of Linux's that stands for no file, as those have it who supervise from a container.
@@ -81,6 +88,12 @@ fn address(place: &OsStr) -> io::Result<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_somebody_said_is_one_line_that_systemd_reads() {
+        let said = line(&NotifyState::Status(&"\u{10000}\nREADY=1".repeat(1000)));
+        assert!(said.len() < 4000 && said.starts_with("STATUS=\u{10000} READY=1") && said.lines().count() == 1);
+    }
 
     #[test]
     fn an_address_is_a_path_or_a_name() {

@@ -33,6 +33,14 @@ impl Moment {
         Self { wall: Timestamp::now(), steady: Instant::now() }
     }
 
+    /// So much earlier, as both clocks would have said then.
+    #[must_use]
+    pub fn before(self, ago: SignedDuration) -> Self {
+        let wall = self.wall.saturating_sub(ago).unwrap_or(Timestamp::MIN);
+        let steady = ago.try_into().ok().and_then(|ago| self.steady.checked_sub(ago));
+        Self { wall, steady: steady.unwrap_or(self.steady) }
+    }
+
     /// By how much the wall clock has stepped since, if that is not just its being adjusted. A machine that slept has a clock that
     /// stepped.
     pub fn stepped(self, earlier: Self) -> Option<SignedDuration> {
@@ -80,9 +88,14 @@ impl<T> Fresh<T> {
         now.wall.saturating_add(self.left(now)).unwrap_or(Timestamp::MAX)
     }
 
+    /// For so long it may be handed out.
+    pub fn over_in(&self, now: Moment) -> SignedDuration {
+        self.left(now) - LEAST.min(self.life / 4)
+    }
+
     /// Not to be handed out any more.
     pub fn is_over(&self, now: Moment) -> bool {
-        self.left(now) <= LEAST.min(self.life / 4)
+        !self.over_in(now).is_positive()
     }
 
     /// How long until it is to be renewed; not at all, if the wall clock stepped back: nobody knows which of its words was true.
@@ -166,6 +179,7 @@ mod tests {
         let began = Moment::now();
         let fresh = Fresh::new((), began, SignedDuration::from_secs(8), 0.0);
         assert!(!fresh.is_over(later(began, 5, 5)));
+        assert_eq!(fresh.over_in(later(began, 5, 5)).as_secs(), 1);
         assert!(fresh.is_over(later(began, 6, 6)));
     }
 }

@@ -73,7 +73,7 @@ fn session_life(end: Timestamp, asked: Timestamp, longest: SignedDuration) -> Si
 fn life(token: &WebToken, now: Timestamp) -> Option<SignedDuration> {
     let end = token.time("exp")?;
     let meant = token.time("iat").map_or(UNKNOWN, |issued| SignedDuration::from_secs(end.saturating_sub(issued)));
-    let left = SignedDuration::from_secs(end.saturating_sub(now.as_second()));
+    let left = SignedDuration::from_secs(end).saturating_sub(now.as_duration());
     Some(left.min(meant)).filter(SignedDuration::is_positive)
 }
 
@@ -138,7 +138,7 @@ impl<R: Renewable> Keeper<R> {
                 let what = self.what.clone();
                 self.attempt.spawn(async move { what.renew().await });
             }
-            let ends = self.held.as_ref().map_or(SignedDuration::MAX, |held| held.left(now));
+            let ends = self.held.as_ref().map_or(SignedDuration::MAX, |held| held.over_in(now));
             let wait = if self.attempt.is_empty() { ends.min(self.next_attempt_in(now)) } else { ends };
             let wait = wait.clamp(SHORTEST, LOOK).unsigned_abs();
             if self.attempt.is_empty() {
@@ -287,17 +287,19 @@ mod tests {
 
     #[test]
     fn a_token_is_good_for_as_long_as_its_issuer_meant_it_to_be_whatever_this_clock_says() {
-        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        // The second that has begun is not the token's.
+        let now = Timestamp::new(1_800_000_000, 100_000_000).unwrap();
         let at = |ago: i64| 1_800_000_000 - ago;
         for (issued, ends, expected) in [
-            (Some(at(0)), Some(at(-600)), Some(600)),
-            (Some(at(60)), Some(at(-540)), Some(540)),
+            (Some(at(0)), Some(at(-600)), Some(599)),
+            (Some(at(60)), Some(at(-540)), Some(539)),
             // This clock is two hours behind.
             (Some(at(-7200)), Some(at(-7800)), Some(600)),
             (None, Some(at(-3600)), Some(300)),
             (Some(at(600)), Some(at(0)), None),
             (Some(at(0)), None, None),
-            (Some(i64::MIN), Some(i64::MAX), Some(i64::MAX - 1_800_000_000)),
+            (Some(i64::MIN), Some(i64::MAX), Some(i64::MAX - 1_800_000_001)),
+            (Some(0), Some(i64::MIN), None),
         ] {
             let token = super::super::token::tests::token(&serde_json::json!({"iat": issued, "exp": ends}));
             assert_eq!(life(&token, now).map(|life| life.as_secs()), expected, "{issued:?} {ends:?}");

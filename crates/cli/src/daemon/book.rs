@@ -92,7 +92,7 @@ impl Place {
 
     /// What was written there, and the process that keeps it, if one does. Nothing, if nobody ever did.
     pub fn look(&self) -> anyhow::Result<Option<(State, Option<String>)>> {
-        let mut lock = match File::open(self.file("lock")) {
+        let mut lock = match OpenOptions::new().read(true).custom_flags(file::PLAIN).open(self.file("lock")) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             lock => lock.with_context(|| self.file("lock").display().to_string())?,
         };
@@ -112,10 +112,14 @@ impl Place {
             )
         };
         let mut text = String::new();
-        match OpenOptions::new().read(true).custom_flags(file::PLAIN).open(&path) {
+        let mut file = match OpenOptions::new().read(true).custom_flags(file::PLAIN).open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => opened.and_then(|mut file| file.read_to_string(&mut text)).with_context(why)?,
+            opened => opened.with_context(why)?,
         };
+        // What it names is taken away. It may have been put there when the folder was open to others.
+        let ours = file.metadata()?.uid() == self.folder.metadata()?.uid();
+        ensure!(ours, "it belongs to somebody else: remove {}", path.display());
+        file.read_to_string(&mut text).with_context(why)?;
         let state: State = serde_json::from_str(&text).with_context(why)?;
         ensure!(state.version == VERSION, "another version wrote {}", why());
         Ok(Some(state))

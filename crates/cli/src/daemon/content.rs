@@ -51,10 +51,11 @@ pub(super) fn file<'a>(parts: impl Iterator<Item = (&'a String, &'a Text)>) -> T
     content
 }
 
-/// The parts of a file that was made of those with these keys.
+/// The parts of a file that was made of those with these keys, each of which begins with the first line of its section.
 pub(super) fn parts<'a>(content: &str, keys: impl Iterator<Item = &'a String>) -> BTreeMap<String, Text> {
     keys.map(|key| {
-        let lines = content.split_inclusive('\n').skip_while(|line| line.trim_end() != key);
+        let first = key.split(' ').next();
+        let lines = content.split_inclusive('\n').skip_while(|line| Some(line.trim_end()) != first);
         let section = lines.clone().take(1).chain(lines.skip(1).take_while(|line| line.len() > 1));
         let part = if key.starts_with('[') { section.collect() } else { content.to_owned() };
         (key.clone(), Zeroizing::new(part))
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn a_file_of_sections_is_taken_apart_as_it_was_put_together() {
         let text = |name: &str| of_session(&entry("s"), &session(), &Form::Section(name.to_owned())).unwrap();
-        let written: BTreeMap<String, Text> = ["a", "b"].map(|name| (format!("[{name}]"), text(name))).into();
+        let written: BTreeMap<String, Text> = ["a", "b"].map(|name| (format!("[{name}] 0123"), text(name))).into();
         let content = file(written.iter());
         assert!(content.starts_with("# Written by `countersign daemon`") && content.matches('#').count() == 1);
         assert_eq!(parts(&content, written.keys()), written);

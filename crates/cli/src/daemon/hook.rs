@@ -19,10 +19,11 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What the command need not know: the credentials that sign for tokens, and other secrets of ours. The variable of a client
 /// secret that a profile names goes too.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "COUNTERSIGN_OAUTH_CLIENT_SECRET",
 ];

@@ -108,7 +108,7 @@ pub(super) fn of<'a>(all: &'a [Keeping], part: &Part) -> Option<&'a Keeping> {
 /// What is to stand in the file: what is held; else what stands there, as long as it is good.
 pub(super) fn part(all: &[Keeping], target: &Target, part: &Part, now: Moment) -> Option<anyhow::Result<Fresh<Text>>> {
     let held = of(all, part).and_then(|keeping| keeping.held(&part.form, now));
-    held.or_else(|| target.good(&part.form.key(), now).map(|there| Ok(there.clone())))
+    held.or_else(|| target.good(&part.key(), now).map(|there| Ok(there.clone())))
 }
 
 impl fmt::Display for Who {

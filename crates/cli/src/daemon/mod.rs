@@ -6,7 +6,8 @@
 //! own, so that the watchdog sees a loop that is stuck, and no other.
 //!
 //! The next may rely on: what stands in a file is good, as far as any clock of this machine can tell a second later; a file that
-//! was good when the daemon started or its configuration changed stays until there is a newer one, or its end.
+//! was good when the daemon started or its configuration changed stays until there is a newer one, or its end, unless the
+//! configuration names another role for it now, or another source of its token.
 
 pub mod book;
 mod content;
@@ -65,6 +66,8 @@ pub struct Daemon {
     due: BTreeSet<String>,
     running: BTreeSet<String>,
     failed: BTreeMap<String, Failed>,
+    /// Variables in which client secrets stand, also of profiles that are no longer named.
+    secrets: BTreeSet<String>,
     changed: bool,
     /// The last report could be written.
     reported: bool,
@@ -88,6 +91,7 @@ impl Daemon {
             due: BTreeSet::new(),
             running: BTreeSet::new(),
             failed: BTreeMap::new(),
+            secrets: BTreeSet::new(),
             changed: true,
             reported: true,
             ready: false,
@@ -142,7 +146,7 @@ impl Daemon {
         for (path, target) in &mut self.targets {
             let wanted = || {
                 let good = |part| keeping::part(keeping, target, part, now);
-                let parts = target.parts.iter().filter_map(|part| Some((part.form.key(), good(part)?)));
+                let parts = target.parts.iter().filter_map(|part| Some((part.key(), good(part)?)));
                 parts.map(|(key, part)| Ok((key, part?))).collect::<anyhow::Result<Parts>>()
             };
             match target.work(wanted, now) {
@@ -186,7 +190,9 @@ impl Daemon {
                 let said = match (&done, target.parts.is_empty()) {
                     (Done::Looked(..), _) => None,
                     (Done::Written(..), _) => Some("written"),
-                    (Done::Removed, false) => Some("removed: what stood in it has ended"),
+                    (Done::Removed, false) => {
+                        Some("removed: what stood in it has ended, or was meant for another role or receiver")
+                    }
                     (Done::Removed, true) => Some("removed: the configuration does not name it any more"),
                 };
                 self.due.extend(target.done(done));
@@ -216,7 +222,7 @@ impl Daemon {
         for name in due {
             self.due.remove(&name);
             let Some(profile) = self.profiles.get(&name).filter(|profile| !profile.hook.is_empty()) else { continue };
-            let secrets = self.profiles.values().filter_map(|profile| profile.secret.clone()).collect();
+            let secrets = self.secrets.iter().cloned().collect();
             let (argv, paths) = (profile.hook.clone(), profile.paths.clone());
             let hook = Hook { argv, profile: name.clone(), paths, secrets };
             self.running.insert(name.clone());
@@ -231,7 +237,10 @@ impl Daemon {
             Err(why) => {
                 let failed = Failed { at: Timestamp::now(), refused: false, why: format!("{why:#}") };
                 self.say(format_args!("{profile}: the hook failed: {}", failed.why));
-                self.failed.insert(profile, failed);
+                // One that is no longer named has no status.
+                if self.profiles.contains_key(&profile) {
+                    self.failed.insert(profile, failed);
+                }
             }
         }
         self.changed = true;
@@ -286,6 +295,7 @@ impl Daemon {
             target.look_again(plan.files.remove(path).unwrap_or_default());
         }
         self.targets.extend(plan.files.into_iter().map(|(path, parts)| (path, Target::new(parts))));
+        self.secrets.extend(plan.profiles.values().filter_map(|profile| profile.secret.clone()));
         self.failed.retain(|name, _| plan.profiles.contains_key(name));
         self.profiles = plan.profiles;
         self.changed = true;
@@ -297,7 +307,7 @@ impl Daemon {
         let of = |path: &Path, target: &Target| -> Vec<Row> {
             let row = |part| {
                 let mut status = keeping::of(&self.keeping, part)?.status();
-                status.ends_at = target.good(&part.form.key(), now).map(|part| part.end(now));
+                status.ends_at = target.good(&part.key(), now).map(|part| part.end(now));
                 status.next_attempt_at = target.next_attempt_at().unwrap_or(status.next_attempt_at);
                 status.failure = target.failure().cloned().or(status.failure);
                 Some(Row { name: part.profile.clone(), what: path.display().to_string(), status })

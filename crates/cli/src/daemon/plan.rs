@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 
+use super::file::hash;
 use crate::credentials::Request;
 use crate::credentials::profile::{Config, Written, home};
 use crate::credentials::settings::{Settings, absolute_at};
@@ -53,6 +54,15 @@ pub struct Part {
     pub profile: String,
     /// In which form.
     pub form: Form,
+    /// A hash of whose it is: the role and what limits it, or the token's source.
+    pub whose: String,
+}
+
+impl Part {
+    /// What parts of a file differ by, also those that stood there before: another role's are not this one's.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.form.key(), self.whose)
+    }
 }
 
 /// A form.
@@ -95,6 +105,13 @@ impl Plan {
             let settings = config.profile(name, path).with_context(within)?;
             plan.add(name, settings, written, home().as_deref()).with_context(within)?;
         }
+        let mut places = BTreeMap::new();
+        for file in plan.files.keys() {
+            let folder = file.parent().and_then(|folder| folder.canonicalize().ok());
+            if let Some(other) = folder.and_then(|folder| places.insert(folder.join(file.file_name()?), file)) {
+                bail!("{} and {} are one file: write it in the same way", other.display(), file.display());
+            }
+        }
         Ok(plan)
     }
 
@@ -104,7 +121,20 @@ impl Plan {
             section.is_none() || written.write_credentials_file.is_some(),
             "write_credentials_section is one of a write_credentials_file, which is not there"
         );
-        let (mut paths, mut sessions) = (Vec::new(), false);
+        let sessions = [&written.write_credentials_file, &written.write_env_file, &written.write_json_file];
+        let sessions = sessions.into_iter().any(Option::is_some);
+        ensure!(
+            !sessions || settings.role().is_some(),
+            "which role? Credentials are those of a role, and the profile names none: role_arn = \"arn:aws:iam::ACCOUNT:role/NAME\""
+        );
+        let session = sessions.then(|| settings.clone().request()).transpose()?;
+        let source = settings.token_source()?;
+        source.can_be_read_again()?;
+        let of_session =
+            session.as_ref().map(|Request { session, .. }| (&session.role, &session.policy, &session.policy_arns));
+        let whose = [serde_json::to_vec(&source)?, serde_json::to_vec(&of_session)?];
+        let whose = whose.map(|whose| hash(&whose).chars().take(16).collect::<String>());
+        let mut paths = Vec::new();
         for (variable, setting, path, form) in [
             (PATHS[0], "write_token_file", &written.write_token_file, Form::Token),
             (
@@ -117,23 +147,17 @@ impl Plan {
             (PATHS[3], "write_json_file", &written.write_json_file, Form::Json),
         ] {
             let Some(path) = path else { continue };
-            let path = absolute_at(home, setting, path)?;
+            // Without a slash at the end, which makes a folder of it.
+            let path: PathBuf = absolute_at(home, setting, path)?.components().collect();
             ensure!(path.file_name().is_some(), "{setting}: {} is no file's name", path.display());
-            sessions |= form != Form::Token;
-            self.take(&path, Part { profile: name.to_owned(), form })?;
+            let whose = whose[usize::from(form != Form::Token)].clone();
+            self.take(&path, Part { profile: name.to_owned(), form, whose })?;
             paths.push((variable, path));
         }
         ensure!(
             !paths.is_empty(),
             "it writes nothing: say write_token_file, write_credentials_file, write_env_file or write_json_file"
         );
-        ensure!(
-            !sessions || settings.role().is_some(),
-            "which role? Credentials are those of a role, and the profile names none: role_arn = \"arn:aws:iam::ACCOUNT:role/NAME\""
-        );
-        let session = sessions.then(|| settings.clone().request()).transpose()?;
-        let source = settings.token_source()?;
-        source.can_be_read_again()?;
         let secret = match &source {
             Source::OAuth(OAuth { secret: Secret::Environment(name), .. }) => Some(name.clone()),
             _ => None,
@@ -216,6 +240,27 @@ mod tests {
         assert_eq!(b.secret.as_deref(), Some("OF_B"));
         let keys: Vec<String> = plan.files[Path::new("/c")].iter().map(|part| part.form.key()).collect();
         assert_eq!((plan.files.len(), keys), (3, vec!["[a]".to_owned(), "[f]".to_owned()]));
+    }
+
+    #[test]
+    fn a_file_is_one_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("link")).unwrap();
+        for (other, expected) in
+            [("./c/", None), ("none/c", None), ("../RUN/c", Some("are one file")), ("link/c", Some("are one file"))]
+        {
+            let tables = format!(
+                "[daemon.a]\nwrite_credentials_file = 'RUN/c'\n[daemon.file]\nwrite_credentials_file = 'RUN/{other}'\n"
+            );
+            let name = folder.path().file_name().unwrap().to_str().unwrap();
+            let tables =
+                tables.replace("../RUN", &format!("../{name}")).replace("RUN", folder.path().to_str().unwrap());
+            let said = read(&tables).map(|plan| plan.files.len());
+            match expected {
+                None => assert_eq!(said, Ok(if other == "./c/" { 1 } else { 2 })),
+                Some(expected) => assert!(said.as_ref().is_err_and(|said| said.contains(expected)), "{said:?}"),
+            }
+        }
     }
 
     #[test]

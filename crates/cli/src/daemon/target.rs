@@ -96,7 +96,7 @@ impl Target {
 
     /// Each part stands there and is good.
     pub(super) fn is_good(&self, now: Moment) -> bool {
-        self.parts.iter().all(|part| self.good(&part.form.key(), now).is_some())
+        self.parts.iter().all(|part| self.good(&part.key(), now).is_some())
     }
 
     /// How the last work failed.
@@ -141,7 +141,7 @@ impl Target {
             return Ok((self.seen != Seen::Nothing).then_some(Work::Remove));
         }
         // In the order of the plan, which is that of the profiles' names.
-        let keys: Vec<String> = self.parts.iter().map(|part| part.form.key()).collect();
+        let keys: Vec<String> = self.parts.iter().map(Part::key).collect();
         let text = content::file(keys.iter().filter_map(|key| Some((key, &parts.get(key)?.value))));
         let same = self.seen == Seen::Ours(file::hash(text.as_bytes()));
         Ok((!same).then_some(Work::Write(text, parts)))
@@ -154,7 +154,7 @@ impl Target {
 
     /// The thread takes long, and nobody has said so yet.
     pub(super) fn is_late(&self, now: Moment) -> bool {
-        let untold = |since: Moment| self.failure().is_none_or(|failed| failed.at < since.wall);
+        let untold = |since| self.failed.as_ref().is_none_or(|trouble| now.since(trouble.since) > now.since(since));
         self.busy.is_some_and(|(since, _)| now.since(since) > PATIENCE && untold(since))
     }
 
@@ -171,8 +171,7 @@ impl Target {
             Done::Removed => (Seen::Nothing, Parts::new(), false),
         };
         let is_new = |part: &&Part| {
-            let (key, text) =
-                (part.form.key(), |parts: &Parts, key: &str| parts.get(key).map(|part| part.value.clone()));
+            let (key, text) = (part.key(), |parts: &Parts, key: &str| parts.get(key).map(|part| part.value.clone()));
             written && text(&there, &key) != text(&self.there, &key)
         };
         let new = self.parts.iter().filter(is_new).map(|part| part.profile.clone()).collect();
@@ -187,8 +186,11 @@ impl Target {
             self.busy = None;
         }
         // Whatever stands there, it is not ours.
-        if why.is::<Foreign>() && (self.seen != Seen::Unknown || self.parts.is_empty()) {
-            (self.seen, self.there) = (Seen::Nothing, Parts::new());
+        if why.is::<Foreign>() {
+            self.there.clear();
+            if self.seen != Seen::Unknown || self.parts.is_empty() {
+                self.seen = Seen::Nothing;
+            }
         }
         let since = Moment::now();
         let times = self.failed.as_ref().map_or(0, |trouble| trouble.times);
@@ -203,21 +205,19 @@ impl Work {
     /// Does it, for as long as the disk takes.
     pub(super) fn run(self, book: &Book, path: &Path) -> anyhow::Result<Done> {
         let now = Moment::now();
+        // Before a file is forgotten, too: nobody would look into its folder again.
+        if !matches!(self, Self::Write(..)) {
+            book.tidy(path.parent().context("a file is in a folder")?);
+        }
         match self {
             Self::Look => {
-                book.tidy(path.parent().context("a file is in a folder")?);
                 let Some((content, text)) = file::look(book, path)? else {
                     return Ok(Done::Looked(Seen::Nothing, Parts::new()));
                 };
                 let texts = content::parts(&text, content.ends_at.keys());
-                // Of what was written by a clock that is ahead of this one, nobody knows how long it is good.
-                let life = |key: &String| match content.ends_at.get(key) {
-                    Some(end) if content.written_at <= now.wall + STEP => end.duration_since(now.wall),
-                    _ => SignedDuration::ZERO,
-                };
                 let parts = texts.into_iter().map(|(key, text)| {
-                    let life = life(&key);
-                    (key, Fresh::new(text, now, life, 0.0))
+                    let fresh = as_written(&content, &key, text, now);
+                    (key, fresh)
                 });
                 Ok(Done::Looked(Seen::Ours(content.hash.clone()), parts.collect()))
             }
@@ -229,6 +229,60 @@ impl Work {
                 Ok(Done::Written(hash, parts))
             }
             Self::Remove => file::remove(book, path).map(|()| Done::Removed),
+        }
+    }
+}
+
+/// What stands there, with the life that it had. Of what was written by a clock that is ahead of this one, nobody knows how long it
+/// is good.
+fn as_written(content: &Content, key: &str, text: Text, now: Moment) -> Fresh<Text> {
+    match content.ends_at.get(key) {
+        Some(end) if content.written_at <= now.wall + STEP => {
+            let (age, life) = (now.wall.duration_since(content.written_at), end.duration_since(content.written_at));
+            Fresh::new(text, now.before(age), life, 0.0)
+        }
+        _ => Fresh::new(text, now, SignedDuration::ZERO, 0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_hangs_is_told_once_whatever_the_clock_does() {
+        let mut target = Target::new(Vec::new());
+        target.begin(&Work::Look, Moment::now());
+        assert!(!target.is_late(Moment::now()));
+        // A minute ago, before the clock stepped back by an hour.
+        let mut since = Moment::now().before(SignedDuration::from_mins(1));
+        since.wall += SignedDuration::from_hours(1);
+        target.begin(&Work::Look, since);
+        assert!(target.is_late(Moment::now()));
+        target.fail(&anyhow::anyhow!("its disk does not answer"), false);
+        assert!(!target.is_late(Moment::now()));
+    }
+
+    #[test]
+    fn what_stood_there_ends_when_it_would_have_ended_without_a_restart() {
+        let now = Moment::now();
+        for (ago, ends, is_over) in [
+            (3590, 10, false),
+            // It is not as good as one that lives for four seconds.
+            (3596, 4, true),
+            (3601, -1, true),
+            (-4, 3600, false),
+            (-6, 3600, true),
+            (2, 4, false),
+            (1_700_000_000, 3600, false),
+        ] {
+            let at = |seconds| now.wall + SignedDuration::from_secs(seconds);
+            let ends_at = BTreeMap::from([("env".to_owned(), at(ends))]);
+            let content = Content { hash: String::new(), written_at: at(-ago), ends_at };
+            let fresh = |key| as_written(&content, key, Text::default(), now);
+            assert_eq!(fresh("env").is_over(now), is_over, "{ago} {ends}");
+            assert!(is_over || fresh("env").end(now) == at(ends + ago.min(0)), "{ago} {ends}");
+            assert!(fresh("json").is_over(now));
         }
     }
 }

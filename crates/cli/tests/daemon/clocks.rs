@@ -52,6 +52,22 @@ fn what_was_written_by_a_clock_that_is_ahead_of_this_one_is_good_for_nobody_know
     assert!(files.names().is_empty());
 }
 
+#[test]
+fn who_stood_still_for_longer_than_a_life_takes_away_what_has_ended_first() {
+    let files = Files::new();
+    files.sts.lifetime(Duration::from_secs(5));
+    files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
+    let daemon = files.start();
+    files.sts.close();
+    daemon.signal("STOP");
+    let Some(end) = files.key("env").map(|key| files.sts.session(&key).unwrap().expires) else { return };
+    until("its end", || (jiff::Timestamp::now().as_second() > end).then_some(()));
+    daemon.signal("CONT");
+    daemon.wait_until_said("env removed: what stood in it has ended");
+    files.sts.open();
+    until("recovery", || files.none_that_has_ended("env"));
+}
+
 /// Of `credentials`, which the daemon shares.
 #[test]
 fn credentials_of_a_clock_that_is_behind_end_within_their_hour_by_that_clock_with_a_warning() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -152,6 +152,32 @@ fn a_file_that_somebody_else_replaces_is_theirs_from_then_on_even_when_it_would_
 }
 
 #[test]
+fn a_file_of_somebody_elses_is_not_good_because_one_of_ours_stood_there() {
+    let files = Files::new();
+    files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
+    let daemon = files.start();
+    fs::write(files.at("env"), "MINE=1\n").unwrap();
+    daemon.signal("HUP");
+    daemon.wait_until_said("env: it is not what `countersign daemon` wrote there");
+    until("the status", || (files.status().0 == Some(1)).then_some(()));
+    assert_eq!(files.read("env").as_deref(), Some("MINE=1\n"));
+}
+
+#[test]
+fn what_was_left_half_written_goes_with_a_file_that_is_no_longer_named() {
+    let files = Files::new();
+    files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
+    assert_eq!(run(&mut files.command(&["--once"])).code, Some(0));
+    let id = files.state().file_stem().unwrap().to_str().unwrap().replace("daemon-", ".countersign-");
+    fs::write(files.at(&format!("{id}-01234567-abcdef")), "AWS_SECRET").unwrap();
+    // Of another configuration.
+    fs::write(files.at(".countersign-0123456789abcdef-01234567-abcdef"), "").unwrap();
+    files.tables(&format!("[daemon.deploy]\nwrite_env_file = '{}/env'\n", files.home().display()));
+    assert_eq!(run(&mut files.command(&["--once"])).code, Some(0));
+    assert_eq!(files.names(), [".countersign-0123456789abcdef-01234567-abcdef"]);
+}
+
+#[test]
 fn a_folder_where_others_could_put_another_file_is_refused() {
     let files = Files::new();
     files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\nwrite_json_file = 'RUN/none/json'\n");
@@ -184,17 +210,19 @@ fn good_files_outlive_the_daemon_and_a_start_without_anybody_to_ask_until_their_
          [daemon.github]\nwrite_credentials_file = 'RUN/credentials'\n",
     );
     let daemon = files.start();
-    let before = files.read("credentials");
-    let end = Timestamp::now() + jiff::SignedDuration::from_secs(12);
     assert_eq!(daemon.stop().0, Some(0));
-    assert_eq!(files.read("credentials"), before);
+    let before = files.read("credentials");
+    let keys = before.iter().flat_map(|text| text.lines().filter_map(|line| line.strip_prefix("aws_access_key_id = ")));
+    let end = keys.map(|key| files.sts.session(key).unwrap().expires).min().expect("two sections");
     assert_eq!(files.status().0, Some(2), "nobody keeps them fresh");
 
     files.sts.close();
     let daemon = Running::begin(&mut files.command(&[]));
     until("an attempt", || files.failure("credentials"));
-    if Timestamp::now() + jiff::SignedDuration::from_secs(4) < end {
-        assert_eq!((files.read("credentials"), files.status().0), (before, Some(0)), "{}", daemon.said());
+    let seen = (files.read("credentials"), files.status().0);
+    // It was seen before now, and the last quarter of its life.
+    if Timestamp::now().as_second() + 4 < end {
+        assert_eq!(seen, (before, Some(0)), "{}", daemon.said());
     }
     until("the end", || {
         let there = ["credentials", "json"].map(|name| files.none_that_has_ended(name));
@@ -289,6 +317,14 @@ fn a_state_that_others_may_write_or_that_is_none_is_refused() {
         let ran = run(&mut files.command(&["--once"]));
         assert!(ran.code == Some(2) && ran.stderr.contains("move it away, and the files that it names"), "{ran:?}");
     }
+    // One that another user left there, who would say what is taken away.
+    if rustix::process::geteuid().is_root() {
+        let planted = fs::read(files.state()).unwrap();
+        std::os::unix::fs::chown(files.state(), Some(65534), None).unwrap();
+        let ran = run(&mut files.command(&["--once"]));
+        assert!(ran.code == Some(2) && ran.stderr.contains("it belongs to somebody else: remove "), "{ran:?}");
+        assert_eq!(fs::read(files.state()).unwrap(), planted);
+    }
     // systemd's place goes before the user's own.
     let unit = files.home().join("unit");
     fs::remove_file(files.at("env")).unwrap();
@@ -319,4 +355,14 @@ fn the_table_says_what_is_good_and_what_comes_next() {
     assert_eq!((code, status["process"].as_u64()), (Some(0), Some(daemon.id().into())));
     assert_eq!(status["files"].as_array().unwrap().len(), 4);
     assert_eq!(status["hooks"]["deploy"]["why"], "sh ended with exit status: 3");
+    // Whoever looks at it may be root, and the daemon another user.
+    daemon.kill();
+    let state = fs::read_to_string(files.state()).unwrap();
+    fs::write(files.state(), state.replace("exit status: 3", "\\u001b[2J")).unwrap();
+    let shown = run(&mut files.command(&["--status"]));
+    assert!(shown.stdout.contains("\u{fffd}[2J") && !shown.stdout.contains('\u{1b}'), "{shown:?}");
+    let lock = files.state().with_extension("lock");
+    fs::remove_file(&lock).unwrap();
+    assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    assert_eq!(run(&mut files.command(&["--status"])).code, Some(2), "nobody waits for a pipe");
 }

@@ -43,6 +43,37 @@ fn a_changed_configuration_is_followed_and_what_did_not_change_is_held() {
 }
 
 #[test]
+fn a_file_of_another_role_or_source_goes_at_once_and_a_section_beside_it_stays() {
+    let files = Files::new();
+    let tables = "[daemon.deploy]\nwrite_env_file = 'RUN/env'\nwrite_credentials_file = 'RUN/credentials'\n\
+                  write_token_file = 'RUN/token'\n[daemon.github]\nwrite_credentials_file = 'RUN/credentials'\n";
+    files.tables(tables);
+    let daemon = files.start();
+    // Nobody gives the new ones.
+    files.sts.close();
+    let changed = fs::read_to_string(files.config()).unwrap();
+    let changed = changed.replace("role/deploy'", "role/reader'").replacen("url =", "audience = 'other'\nurl =", 1);
+    assert!(changed.contains("role/reader'"), "{changed}");
+    files.configure(&changed);
+    daemon.signal("HUP");
+    until("one section", || (files.names() == ["credentials"]).then_some(()));
+    until("of the other", || files.read("credentials").filter(|text| !text.contains("[deploy]")));
+    assert!(files.read("credentials").unwrap().contains("[github]"));
+    assert_eq!(files.status().0, Some(1), "they are not there");
+    // Nor does a start take them for its own.
+    files.sts.open();
+    files.tables(tables);
+    daemon.signal("HUP");
+    files.wait_until_good();
+    daemon.kill();
+    files.sts.close();
+    files.configure(&changed);
+    let daemon = Running::begin(&mut files.command(&[]));
+    daemon.wait_until_said("env removed: what stood in it has ended, or was meant for another role or receiver");
+    daemon.wait_until_said("token removed: ");
+}
+
+#[test]
 fn a_bad_configuration_is_told_and_changes_nothing() {
     let files = Files::new();
     files.tables("[daemon.deploy]\nwrite_env_file = 'RUN/env'\n");
@@ -83,6 +114,7 @@ fn a_hook_runs_when_all_files_of_its_profile_are_there_and_learns_no_secret() {
     table(&script.replace("SEEN", &seen.display().to_string()));
     let mut command = files.command(&[]);
     command.env("COUNTERSIGN_OAUTH_CLIENT_SECRET", "s3cret").env("NOTIFY_SOCKET", "/nowhere");
+    command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "s3cret");
     let daemon = Running::begin(&mut command);
     let text = until("the hook", || fs::read_to_string(&seen).ok().filter(|text| text.contains("done\n")));
     let variables: Vec<&str> = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
@@ -91,6 +123,7 @@ fn a_hook_runs_when_all_files_of_its_profile_are_there_and_learns_no_secret() {
         "NOTIFY_SOCKET",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_ACCESS_KEY_ID",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     ] {
         assert!(!variables.contains(&name), "{name} is in {text}");
@@ -115,4 +148,27 @@ fn a_hook_runs_when_all_files_of_its_profile_are_there_and_learns_no_secret() {
     let number = until("the hook", || fs::read_to_string(&number).ok().filter(|text| text.ends_with('\n')));
     assert_eq!(daemon.stop().0, Some(0));
     until("its end", || (!fs::exists(format!("/proc/{}", number.trim())).unwrap()).then_some(()));
+}
+
+#[test]
+fn a_secret_stays_one_and_a_hook_has_no_status_when_its_profile_is_not_named_any_more() {
+    let files = Files::new();
+    let (begun, seen) = (files.home().join("begun"), files.home().join("seen"));
+    let other = "[daemon.github]\nwrite_env_file = 'RUN/github'\nhook = ['sh', '-c', 'touch BEGUN; sleep 3; exit 3']\n\
+                 [daemon.other]\nwrite_token_file = 'RUN/other'\n\
+                 [profiles.other]\noauth_token_url = 'http://127.0.0.1:1/'\noauth_client_id = 'o'\n\
+                 oauth_client_secret_env = 'OF_OTHER'\n";
+    files.tables(&other.replace("BEGUN", &begun.display().to_string()));
+    let daemon = Running::begin(files.command(&[]).env("OF_OTHER", "s3cret"));
+    until("the hook", || begun.exists().then_some(()));
+    files.tables(
+        &"[daemon.deploy]\nwrite_env_file = 'RUN/env'\nhook = ['sh', '-c', 'env >SEEN; echo done >>SEEN']\n"
+            .replace("SEEN", &seen.display().to_string()),
+    );
+    daemon.signal("HUP");
+    let text = until("the hook", || fs::read_to_string(&seen).ok().filter(|text| text.ends_with("done\n")));
+    assert!(!text.contains("OF_OTHER"), "{text}");
+    daemon.wait_until_said("github: the hook failed");
+    files.wait_until_good();
+    assert_eq!(files.status().1["hooks"], serde_json::json!({}));
 }

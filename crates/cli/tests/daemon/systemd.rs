@@ -1,5 +1,6 @@
 //! What systemd is told: ready, alive, reloading, stopping.
 
+use std::collections::BTreeSet;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::{Arc, Mutex};
@@ -92,8 +93,12 @@ fn it_beats_for_as_long_as_it_runs_and_not_when_it_is_stuck_and_a_name_is_as_goo
     let daemon = Running::begin(&mut command);
     manager.wait_for("WATCHDOG=1", 5);
     daemon.signal("STOP");
-    // What was sent before it stood still.
-    std::thread::sleep(Duration::from_millis(500));
+    let stat = format!("/proc/{}/stat", daemon.id());
+    until("it stands still", || std::fs::read_to_string(&stat).ok()?.contains(") T ").then_some(()));
+    // What it had sent comes before this.
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    UnixDatagram::unbound().unwrap().send_to_addr(b"STOPPED", &address).unwrap();
+    manager.wait_for("STOPPED", 1);
     let before = manager.count("WATCHDOG=1");
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(manager.count("WATCHDOG=1"), before);
@@ -111,13 +116,29 @@ fn it_beats_for_as_long_as_it_runs_and_not_when_it_is_stuck_and_a_name_is_as_goo
 #[test]
 fn the_units_run_what_there_is_and_none_of_them_runs_as_root() {
     let folder = workspace_root().join("examples/systemd");
-    for name in ["countersign-daemon.service", "countersign-daemon@.service", "user/countersign-daemon.service"] {
+    let mut folders = BTreeSet::new();
+    for (name, command) in [
+        ("countersign-daemon.service", "Daemon("),
+        ("countersign-daemon@.service", "Daemon("),
+        ("user/countersign-daemon.service", "Daemon("),
+        ("countersign-agent.service", "Agent("),
+    ] {
         let unit = std::fs::read_to_string(folder.join(name)).unwrap();
         let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("it starts something");
         let parsed = Cli::try_parse_from(line.split_whitespace());
-        assert!(parsed.is_ok_and(|cli| format!("{:?}", cli.command).starts_with("Daemon(")), "{name}: {line}");
-        let somebody = ["DynamicUser=yes", "User=%i"].iter().any(|line| unit.lines().any(|found| found == *line));
+        assert!(parsed.is_ok_and(|cli| format!("{:?}", cli.command).starts_with(command)), "{name}: {line}");
+        let somebody =
+            ["DynamicUser=yes", "User=%i", "User=app"].iter().any(|line| unit.lines().any(|found| found == *line));
         assert!(name.starts_with("user/") || somebody, "{name}");
+        // systemd gives a folder to the unit that starts, and takes it away with the one that ends. Below a user's, this is where
+        // the agent has its token, whoever starts it.
+        let own = unit.lines().find_map(|line| line.strip_prefix("RuntimeDirectory=")).expect("it has one");
+        assert!(
+            folders.insert(own.to_owned()) && (!name.starts_with("user/") || own != "countersign"),
+            "{name}: {own}"
+        );
+        assert!(unit.contains(&format!("/{own}")) || own.contains('%'), "{name} says where it is");
+        assert!(unit.contains("LimitCORE=0\n"), "{name}: what is secret is in no core dump");
     }
     // What systemd reads as an environment file has no shell in it, and the names that the examples give to files.
     let report = std::fs::read_to_string(folder.join("report.service")).unwrap();
