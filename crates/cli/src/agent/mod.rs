@@ -79,6 +79,7 @@ pub async fn run(
     });
 
     let heart = Heart::of_unit();
+    let mut beat = std::pin::pin!(heart.beat());
     let (mut looks, mut looked) = (tokio::time::interval(LOOK), Moment::now());
     let (mut stop, mut ready) = (std::pin::pin!(stop), false);
     loop {
@@ -90,7 +91,7 @@ pub async fn run(
         tokio::select! {
             () = &mut stop => break,
             ended = &mut server => bail!("the agent listens no more: {ended:?}"),
-            () = heart.beat() => {}
+            () = &mut beat => beat.set(heart.beat()),
             _ = looks.tick() => {
                 let now = Moment::now();
                 if let Some(step) = now.stepped(looked) {

@@ -63,7 +63,7 @@ fn status(place: &Place, json: bool) -> anyhow::Result<Ending> {
         )?;
     } else {
         // Root may look at what another user's daemon wrote.
-        out::print(harmless(table(&state.rows, now).trim_end()))?;
+        out::print(table(&state.rows, now).trim_end())?;
         for (name, failed) in &state.hooks {
             let ago = span(now.duration_since(failed.at).as_secs().max(0).unsigned_abs());
             out::print(harmless(&format!("{name}: the hook failed {ago} ago: {}", failed.why)))?;

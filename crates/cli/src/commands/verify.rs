@@ -7,7 +7,7 @@ use countersign_core::url::IssuerUrl;
 
 use super::Ending;
 use crate::client::fetch;
-use crate::verify::{Discovery, Expected, KeySet, Report, check};
+use crate::verify::{Discovery, Expected, KeySet, Report, check, discovery_url};
 use crate::{clock, out};
 
 /// The longest input that is looked at; the check itself refuses anything over 64 KiB.
@@ -53,7 +53,7 @@ pub async fn run(args: Args) -> anyhow::Result<Ending> {
 
 /// Fetch the issuer's documents and check the token with them, now.
 pub(crate) async fn report(token: &str, issuer: &IssuerUrl, audience: Option<&str>) -> anyhow::Result<Report> {
-    let discovery = fetch(&format!("{issuer}/.well-known/openid-configuration")).await?;
+    let discovery = fetch(&discovery_url(issuer.as_str())).await?;
     let discovery = Discovery::parse(&discovery, issuer.as_str())?;
     let jwks = KeySet::parse(&fetch(discovery.jwks_uri().as_str()).await?).context("the JWKS cannot be read")?;
     let expected = Expected { issuer: issuer.as_str(), audience, now: clock::now(), leeway: 0 };

@@ -13,6 +13,7 @@ use super::Failure;
 use super::role::{Session, SessionName};
 use super::sts::lines;
 use super::token::{WebToken, is_of_provider, listed};
+use crate::verify::discovery_url;
 use crate::verify::text::{quoted, utc};
 
 /// An error that STS answered with, cleaned.
@@ -200,7 +201,7 @@ impl Asked<'_> {
     }
 
     fn keys(&self) -> Vec<String> {
-        let document = quoted(&format!("{}/.well-known/openid-configuration", self.issuer().trim_end_matches('/')));
+        let document = quoted(&discovery_url(self.issuer()));
         let key = match self.token.header().get("kid").and_then(serde_json::Value::as_str) {
             Some(kid) => format!("a key with the token's kid, {}", quoted(kid)),
             None => "one key only, because the token names no kid".to_owned(),

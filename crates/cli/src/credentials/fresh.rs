@@ -78,7 +78,7 @@ impl<T> Fresh<T> {
         Fresh { value, obtained: self.obtained, life: self.life, renew_after: self.renew_after }
     }
 
-    /// What is left of it; nothing, if that is too little to use it.
+    /// What is left of it: less than nothing, once it has ended.
     pub fn left(&self, now: Moment) -> SignedDuration {
         self.life - now.since(self.obtained)
     }

@@ -76,10 +76,15 @@ pub fn of(request: &Request) -> anyhow::Result<String> {
         ],
     };
     let text = zeroize::Zeroizing::new(serde_json::to_vec(&material)?);
-    Ok(digest(&SHA256, &text).as_ref().iter().fold(String::new(), |mut text, byte| {
+    Ok(hash(&text))
+}
+
+/// SHA-256, in 64 hexadecimal digits.
+pub fn hash(content: &[u8]) -> String {
+    digest(&SHA256, content).as_ref().iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
-    }))
+    })
 }
 
 /// What stands in a file. A pipe is the SDK's to read, once: this one is not another one.

@@ -101,11 +101,6 @@ impl ProviderUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// OpenID Connect Discovery 1.0 section 4.1: a slash at the end goes before this is added.
-    fn discovery(&self) -> String {
-        format!("{}/.well-known/openid-configuration", self.0.strip_suffix('/').unwrap_or(&self.0))
-    }
 }
 
 impl TryFrom<String> for ProviderUrl {

@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::file;
-use crate::credentials::cache::Failed;
+use crate::credentials::cache::{Failed, PLAIN, is_ours};
+use crate::credentials::key::hash;
 use crate::credentials::profile;
 use crate::credentials::status::Row;
 
@@ -77,7 +78,7 @@ impl Place {
         let of_unit = std::env::var("STATE_DIRECTORY").ok().and_then(|all| Some(PathBuf::from(all.split(':').next()?)));
         let folder =
             of_unit.filter(|path| path.is_absolute()).or_else(|| profile::folder("XDG_STATE_HOME", ".local/state"));
-        let id = file::hash(config.as_os_str().as_encoded_bytes()).chars().take(16).collect();
+        let id = hash(config.as_os_str().as_encoded_bytes()).chars().take(16).collect();
         Ok(Self { folder: folder.context("neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME says where")?, id })
     }
 
@@ -92,7 +93,7 @@ impl Place {
 
     /// What was written there, and the process that keeps it, if one does. Nothing, if nobody ever did.
     pub fn look(&self) -> anyhow::Result<Option<(State, Option<String>)>> {
-        let mut lock = match OpenOptions::new().read(true).custom_flags(file::PLAIN).open(self.file("lock")) {
+        let mut lock = match OpenOptions::new().read(true).custom_flags(PLAIN).open(self.file("lock")) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             lock => lock.with_context(|| self.file("lock").display().to_string())?,
         };
@@ -112,7 +113,7 @@ impl Place {
             )
         };
         let mut text = String::new();
-        let mut file = match OpenOptions::new().read(true).custom_flags(file::PLAIN).open(&path) {
+        let mut file = match OpenOptions::new().read(true).custom_flags(PLAIN).open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             opened => opened.with_context(why)?,
         };
@@ -133,7 +134,7 @@ impl Book {
         DirBuilder::new().recursive(true).mode(0o700).create(&place.folder).with_context(named)?;
         let found = place.folder.metadata().with_context(named)?;
         ensure!(
-            found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0,
+            is_ours(&found) && found.mode() & 0o022 == 0,
             "{}: others may write there (mode {:o}, user {}): it is to be ours alone",
             named(),
             found.mode() & 0o7777,
@@ -205,7 +206,7 @@ impl Book {
 /// Held as long as the file is open, and by one process.
 fn lock(path: &Path) -> anyhow::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(file::PLAIN);
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(PLAIN);
     let mut file = options.open(path).with_context(|| path.display().to_string())?;
     for left in (0..TRIES).rev() {
         match file.try_lock() {

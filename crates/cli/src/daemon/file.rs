@@ -3,38 +3,27 @@
 //! **Refuses** to touch what we did not write: another content, another owner, a link, a folder; and to write where somebody
 //! else could put another file in its place. All of this may take as long as the disk wants to.
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use aws_lc_rs::digest::{SHA256, digest};
-use rustix::fs::OFlags;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::book::{Book, Content};
 use super::content::Text;
+use crate::credentials::cache::{PLAIN, is_ours};
+use crate::credentials::key::hash;
 
 /// Nothing that we write is larger.
 const LARGEST: usize = 1024 * 1024;
-/// A pipe in place of a file is not waited for, and no link is followed.
-pub(super) const PLAIN: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits().cast_signed();
 
 /// Why a file is not touched.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Foreign(&'static str);
-
-/// SHA-256, in hexadecimal digits.
-pub(super) fn hash(content: &[u8]) -> String {
-    digest(&SHA256, content).as_ref().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
 
 /// What stands in the file, with what is known of it; nothing, if there is no file. If it is not ours, the error is [`Foreign`].
 pub(super) fn look(book: &Book, path: &Path) -> anyhow::Result<Option<(Content, Text)>> {
@@ -57,8 +46,10 @@ fn read(path: &Path) -> anyhow::Result<Option<Text>> {
     };
     let found = file.metadata()?;
     ensure!(found.is_file(), Foreign("it is no file: move it away, or name another one"));
-    let ours = found.uid() == rustix::process::geteuid().as_raw();
-    ensure!(ours, Foreign("it belongs to somebody else, so it is left alone: move it away, or name another file"));
+    ensure!(
+        is_ours(&found),
+        Foreign("it belongs to somebody else, so it is left alone: move it away, or name another file")
+    );
     let mut text = Zeroizing::new(Vec::with_capacity(LARGEST.min(found.len().try_into().unwrap_or(LARGEST)) + 1));
     file.take(LARGEST as u64).read_to_end(&mut text)?;
     // What is no text is not ours, and has no hash of ours.
@@ -71,9 +62,8 @@ pub(super) fn write(book: &Book, path: &Path, text: &Text, content: Content) -> 
     let is = folder.metadata().with_context(|| format!("the folder {}", folder.display()))?;
     // Of a folder like /tmp (mode 1777), others cannot take away what is ours.
     let shared = is.mode() & 0o022 != 0 && is.mode() & 0o1000 == 0;
-    let us = rustix::process::geteuid().as_raw();
     ensure!(
-        !shared && (is.uid() == us || is.uid() == 0),
+        !shared && (is_ours(&is) || is.uid() == 0),
         "others may write to the folder {} (mode {:o}, user {}), and could put another file in the place of {}: chmod go-w",
         folder.display(),
         is.mode() & 0o7777,

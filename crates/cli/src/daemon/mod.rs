@@ -39,7 +39,7 @@ use crate::commands::Ending;
 use crate::credentials::cache::Failed;
 use crate::credentials::fresh::Moment;
 use crate::credentials::status::Row;
-use crate::out::{Lines, harmless};
+use crate::out::Lines;
 use crate::supervise::{self, Heart};
 
 /// How often files are held against what they should be, when nothing happens.
@@ -328,7 +328,7 @@ impl Daemon {
 
     fn say(&mut self, what: std::fmt::Arguments<'_>) {
         self.changed = true;
-        self.log.send(format_args!("countersign: {}", harmless(&what.to_string())));
+        self.log.send(format_args!("countersign: {what}"));
     }
 
     /// Everything was tried.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::file::hash;
 use crate::credentials::Request;
+use crate::credentials::key::hash;
 use crate::credentials::profile::{Config, Written, home};
 use crate::credentials::settings::{Settings, absolute_at};
 use crate::credentials::source::{OAuth, Secret, Source};

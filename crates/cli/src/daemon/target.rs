@@ -13,6 +13,7 @@ use super::plan::Part;
 use crate::credentials::cache::Failed;
 use crate::credentials::fresh::{Fresh, Moment};
 use crate::credentials::keeper::pause;
+use crate::credentials::key::hash;
 
 /// A clock may step back so far without a content counting as one from the future.
 const STEP: SignedDuration = SignedDuration::from_secs(5);
@@ -143,7 +144,7 @@ impl Target {
         // In the order of the plan, which is that of the profiles' names.
         let keys: Vec<String> = self.parts.iter().map(Part::key).collect();
         let text = content::file(keys.iter().filter_map(|key| Some((key, &parts.get(key)?.value))));
-        let same = self.seen == Seen::Ours(file::hash(text.as_bytes()));
+        let same = self.seen == Seen::Ours(hash(text.as_bytes()));
         Ok((!same).then_some(Work::Write(text, parts)))
     }
 
@@ -223,7 +224,7 @@ impl Work {
             }
             Self::Write(text, parts) => {
                 let ends_at = parts.iter().map(|(key, part)| (key.clone(), part.end(now))).collect();
-                let hash = file::hash(text.as_bytes());
+                let hash = hash(text.as_bytes());
                 let content = Content { hash: hash.clone(), written_at: now.wall, ends_at };
                 file::write(book, path, &text, content)?;
                 Ok(Done::Written(hash, parts))

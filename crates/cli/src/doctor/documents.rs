@@ -7,11 +7,10 @@ use serde_json::Value;
 
 use super::reach::{Visit, Visits};
 use super::report::{Check, Finding};
-use super::source;
 use crate::answer::cleaned;
 use crate::credentials::token::{WebToken, is_of_provider};
 use crate::verify::text::quoted;
-use crate::verify::{Discovery, DiscoveryError, KeySet, Problem, verify_signature};
+use crate::verify::{Discovery, DiscoveryError, KeySet, Problem, discovery_url, verify_signature};
 
 /// STS waits for each document so long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,7 +30,7 @@ pub(super) struct Place<'a> {
 
 /// Look at both.
 pub(super) async fn look(visits: &mut Visits, place: &Place<'_>, token: Option<&WebToken>) -> [Finding; 2] {
-    let discovery = visits.at(&source::discovery(place.base)).await;
+    let discovery = visits.at(&discovery_url(place.base)).await;
     let (finding, keys) = place.discovery(discovery);
     let Some(keys) = keys else { return [finding, Check::Jwks.needs(Check::Discovery)] };
     let jwks = jwks(visits.at(&keys).await, token);

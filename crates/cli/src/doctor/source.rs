@@ -15,8 +15,8 @@ use crate::credentials::source::{Endpoint, OAuth, SHORTEST, Secret, Source, gith
 use crate::credentials::token::WebToken;
 use crate::credentials::{CIRCLE, Failure};
 use crate::signing::Signing;
-use crate::verify::location;
 use crate::verify::text::{quoted, utc};
+use crate::verify::{discovery_url, location};
 
 /// What the source needs is there.
 pub(super) enum Ready {
@@ -58,19 +58,14 @@ fn origin(url: &Url) -> String {
 /// What is looked at to see whether the server is there that gives the token.
 pub(super) fn place(source: &Source) -> Option<String> {
     match source {
-        Source::Issuer(issuer) => Some(discovery(super::base(&issuer.url))),
+        Source::Issuer(issuer) => Some(discovery_url(super::base(&issuer.url))),
         Source::File(_) => None,
         Source::GitHub { .. } => github_endpoint().ok().map(|(url, _)| origin(&url)),
         Source::OAuth(client) => match &client.endpoint {
-            Endpoint::Issuer(issuer) => Some(discovery(issuer.as_str())),
+            Endpoint::Issuer(issuer) => Some(discovery_url(issuer.as_str())),
             Endpoint::Token(url) => location(url).ok().map(|url| origin(&url)),
         },
     }
-}
-
-/// OpenID Connect Discovery 1.0 section 4.1.
-pub(super) fn discovery(issuer: &str) -> String {
-    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
 /// What the source needs, if it is there.

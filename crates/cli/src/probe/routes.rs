@@ -12,7 +12,7 @@ use super::report::{Outcome, Report};
 use super::{Target, judge};
 use crate::answer::cleaned;
 use crate::client::{self, Answer};
-use crate::verify::{Discovery, KeySet};
+use crate::verify::{Discovery, KeySet, discovery_url};
 
 /// The name of this probe in reports and metrics.
 pub(super) const ROUTES: &str = "routes";
@@ -49,7 +49,7 @@ pub(super) async fn look(target: &Target) -> (Report, Keys) {
 
 async fn documents(target: &Target, faults: &mut Vec<String>) -> Result<KeySet, Stop> {
     let issuer = target.issuer.as_str();
-    let url = format!("{issuer}/.well-known/openid-configuration");
+    let url = discovery_url(issuer);
     let answer = fetch(&url, faults).await?;
     let discovery = Discovery::parse(&answer.body, issuer).map_err(|error| Stop::Fault(error.to_string()))?;
     let members: Value = answer.json().unwrap_or_default();

@@ -85,6 +85,11 @@ impl Discovery {
     }
 }
 
+/// Where an issuer's discovery document is (section 4.1): a slash at the issuer's end goes before this is added.
+pub(crate) fn discovery_url(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer))
+}
+
 /// A URL of a discovery document: https, or http on this machine. The error says what it is or has instead.
 pub(crate) fn location(text: &str) -> Result<Url, &'static str> {
     // The parser drops line breaks and outer spaces, and turns `\` into `/`.

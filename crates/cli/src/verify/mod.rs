@@ -32,8 +32,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use claims::Expected;
-pub(crate) use discovery::location;
 pub use discovery::{Discovery, DiscoveryError};
+pub(crate) use discovery::{discovery_url, location};
 pub use jwk::{KeySet, KeySetError};
 pub use jws::{VerifiedJws, verify_signature};
 pub use problem::{Check, Problem};

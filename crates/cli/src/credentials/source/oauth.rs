@@ -14,7 +14,7 @@ use crate::answer::{Said, cleaned};
 use crate::client::{call, fetch, secret_header};
 use crate::credentials::token::WebToken;
 use crate::verify::json::object;
-use crate::verify::location;
+use crate::verify::{discovery_url, location};
 
 impl OAuth {
     /// A token for whoever has this secret.
@@ -70,7 +70,7 @@ impl OAuth {
                 (location(url).map_err(|fault| anyhow!("the token URL {fault}"))?, ClientAuth::Basic)
             }
             Endpoint::Issuer(issuer) => {
-                let document = fetch(&issuer.discovery()).await;
+                let document = fetch(&discovery_url(issuer.as_str())).await;
                 let document = document.context("no discovery document; the token URL can be set instead")?;
                 discovered(&document, issuer)
                     .with_context(|| format!("the discovery document of {}", issuer.as_str()))?
@@ -178,7 +178,7 @@ mod tests {
         // Auth0's ends in a slash, and is asked at the same place.
         let slash = json!({"issuer": "https://idp.test/", "token_endpoint": "https://idp.test/t"});
         assert!(read("https://idp.test/", &slash).is_ok());
-        let url = |text: &str| text.parse::<ProviderUrl>().map(|url| url.discovery());
+        let url = |text: &str| text.parse::<ProviderUrl>().map(|url| discovery_url(url.as_str()));
         assert_eq!(url("https://idp.test/"), url("https://idp.test"));
         assert!(url("https://idp.test//").is_err() && url("http://idp.test/").is_err());
         for other in ["https://idp.test/", "https://IDP.test", "https://idp.test.evil", ""] {
